@@ -1,0 +1,74 @@
+"""Which backend runs a cell: the fastest that gives the right numbers."""
+
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from types import TracebackType
+
+from torch import Tensor
+
+from recurra.backends import eager, kernels
+from recurra.backends.steps import State, SteppedCell, Steps
+from recurra.errors import ArgumentError, BackendError
+
+Run = Callable[[SteppedCell, Steps], tuple[Tensor, State]]
+
+BACKENDS = ("auto", "eager", "torch")
+
+_default = "auto"
+_within: ContextVar[str | None] = ContextVar("recurra_backend", default=None)
+
+
+class use_backend:  # noqa: N801 - reads as the verb it is, like torch.no_grad
+    """Set the backend: as a plain call for the whole process, under `with` for the block only.
+
+    - "auto": the fastest that can run the cell;
+    - "eager": a loop of the cell's own code, for any cell;
+    - "torch": torch's own kernels (oneDNN, cuDNN), for the cells they have.
+
+    A block holds for its own thread. Raises `ArgumentError` for another name.
+    """
+
+    def __init__(self, name: str) -> None:
+        global _default
+        if name not in BACKENDS:
+            raise ArgumentError(f"backend={name!r} is not known; take one of {BACKENDS}.")
+        self._name = name
+        self._before, _default = _default, name
+        self._token: Token[str | None] | None = None
+
+    def __enter__(self) -> None:
+        """Confine the setting to the block."""
+        global _default
+        _default = self._before
+        self._token = _within.set(self._name)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Return to the setting before the block."""
+        assert self._token is not None
+        _within.reset(self._token)
+
+
+def current_backend() -> str:
+    """Return the name that `use_backend` set, here and now."""
+    return _within.get() or _default
+
+
+def choose(cell: SteppedCell, steps: Steps) -> Run:
+    """Return the function that runs `cell`.
+
+    Raises `BackendError` when the backend that was asked for by name cannot.
+    """
+    name = current_backend()
+    if name == "eager":
+        return eager.run
+    why = kernels.refusal(cell, steps)
+    if why is None:
+        return kernels.run
+    if name == "torch":
+        raise BackendError(f"the backend 'torch' cannot run this: {why}. Use 'auto' or 'eager'.")
+    return eager.run

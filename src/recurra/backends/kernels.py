@@ -1,0 +1,92 @@
+"""Torch's own kernels (oneDNN, cuDNN), for cells whose equations they are."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from recurra.backends.steps import State, SteppedCell, Steps
+
+
+def refusal(cell: SteppedCell, steps: Steps) -> str | None:
+    """Return why torch's kernels cannot run this, or None where they can."""
+    name = type(cell).__name__
+    if steps.x.numel() == 0:
+        return "the input is empty"
+    if steps.restart is not None:
+        return "torch's kernels know no reset"
+    if not isinstance(cell, nn.Module) or cell.torch_kernel() is None:
+        return f"torch has no kernel for the equations of {name}"
+    if _definer(cell, "forward") is not _definer(cell, "torch_kernel"):
+        return f"{name} defines a forward of its own"
+    if any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in cell.modules()):
+        return f"{name} has hooks, which a kernel would pass by"
+    return None
+
+
+def run(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
+    """Return what `eager.run` returns, up to rounding, by one call of torch's kernel."""
+    if steps.lengths is None:
+        return _run_full(cell, steps)
+    return _run_ragged(cell, steps, steps.lengths)
+
+
+def _run_full(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
+    x = steps.x.flip(0) if steps.reverse else steps.x
+    out, *state = _call(cell, (x,), steps.state)
+    return out.flip(0) if steps.reverse else out, tuple(state)
+
+
+def _run_ragged(cell: SteppedCell, steps: Steps, lengths: Tensor) -> tuple[Tensor, State]:
+    """Pack the rows that have steps; those of length 0 keep their state and give zeros."""
+    T, B, _ = steps.x.shape
+    rows = lengths.nonzero().squeeze(-1)
+    if rows.numel() == 0:
+        return steps.x.new_zeros(T, B, cell.output_size), steps.state
+    few = rows.numel() < B
+    x = steps.x[:, rows] if few else steps.x
+    lengths = lengths[rows]
+    x = _mirror(x, lengths) if steps.reverse else x
+    packed = pack_padded_sequence(x, lengths.cpu(), enforce_sorted=False)
+    order = rows[packed.sorted_indices]
+    data, *last = _call(
+        cell, (packed.data, packed.batch_sizes), tuple(s[order] for s in steps.state)
+    )
+    out, _ = pad_packed_sequence(packed._replace(data=data), total_length=T)
+    out = _mirror(out, lengths) if steps.reverse else out
+    if few:
+        out = out.new_zeros(T, B, out.shape[-1]).index_copy(1, rows, out)
+    state = tuple(old.index_copy(0, order, new) for old, new in zip(steps.state, last, strict=True))
+    return out, state
+
+
+def _call(cell: SteppedCell, inputs: tuple[Tensor, ...], state: State) -> list[Tensor]:
+    kernel = cell.torch_kernel()
+    assert kernel is not None
+    name, weights = kernel
+    states = tuple(s.unsqueeze(0) for s in state)
+    biases = any(weight.dim() == 1 for weight in weights)
+    hx: Any = states if name == "lstm" else states[0]
+    # (inputs, state, weights, biases, layers, dropout, training, both directions[, batch first])
+    options: tuple[Any, ...] = (list(weights), biases, 1, 0.0, torch.is_grad_enabled(), False)
+    if len(inputs) == 1:
+        result = getattr(torch._VF, name)(*inputs, hx, *options, False)
+    else:
+        result = getattr(torch._VF, name)(*inputs, hx, *options)
+    out, *last = result
+    return [out, *(s.squeeze(0) for s in last)]
+
+
+def _mirror(x: Tensor, lengths: Tensor) -> Tensor:
+    """Turn each row's first `length` steps around, leaving its padding where it is."""
+    time = torch.arange(x.shape[0], device=x.device).unsqueeze(1)
+    source = torch.where(time < lengths, lengths - 1 - time, time)
+    return x.gather(0, source.unsqueeze(-1).expand_as(x))
+
+
+def _definer(cell: nn.Module, name: str) -> object:
+    """Return the class (or the instance) that gives `cell` its `name`."""
+    if name in vars(cell):
+        return cell
+    return next(c for c in type(cell).__mro__ if name in vars(c))

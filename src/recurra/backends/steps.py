@@ -1,0 +1,40 @@
+"""What every backend is asked to do, already checked."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+State = tuple[Tensor, ...]
+
+
+class SteppedCell(Protocol):
+    """A cell as backends see it: a function of one step, and what torch calls its equations."""
+
+    output_size: int
+
+    def __call__(self, x: Tensor, *state: Tensor) -> tuple[Tensor, State]:
+        """Step once."""
+        ...
+
+    def torch_kernel(self) -> tuple[str, tuple[Tensor, ...]] | None:
+        """Return torch's kernel for these equations, if there is one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A cell's run over time, in one direction.
+
+    x: (T, B, I); state: each (B, size), what the run starts from;
+    lengths: (B,) whole numbers from 0 to T, or None for all T;
+    restart: (T, B), where a row's state becomes `fresh` before that step, or None;
+    fresh: each (B, size); reverse: whether time runs from T - 1 to 0.
+    """
+
+    x: Tensor
+    state: State
+    lengths: Tensor | None = None
+    restart: Tensor | None = None
+    fresh: State = ()
+    reverse: bool = False

@@ -1,0 +1,194 @@
+"""`RNN`, `LSTM`, `GRU`: torch.nn's constructor, call, parameters and results, on our recurrence."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from recurra import cells
+from recurra.backends import State
+from recurra.cells.activations import Activation, resolve_activation
+from recurra.cells.cell import Cell, bind
+from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
+from recurra.layers.stack import run_stack
+
+
+class _DropIn(nn.RNNBase):
+    """What the three share: torch.nn's parameters and checks, our forward.
+
+    The parameters are torch.nn's own (`weight_ih_l0`, ...), so that a `state_dict`, an
+    initialisation by name or a `flatten_parameters()` written for torch.nn works unchanged.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().__init__(*args, **kwargs)
+        except ValueError as error:
+            raise ArgumentError(str(error)) from None
+        except TypeError as error:
+            raise ArgumentTypeError(str(error)) from None
+
+    def _equations(self) -> tuple[Callable[..., Cell], dict[str, object]]:
+        """Return the cell's class and the options that make it torch.nn's."""
+        raise NotImplementedError
+
+    def _state_sizes(self) -> tuple[int, ...]:
+        return (self.hidden_size,)
+
+    def forward(self, input: Any, hx: Any = None) -> Any:
+        """Run the layer as torch.nn's does.
+
+        Args:
+            input: (T, B, I), (B, T, I) with `batch_first`, (T, I) without a batch, or a
+                `PackedSequence`.
+            hx: the state to start from, each (L·D, B, size), without B where input has none;
+                zeros if None.
+
+        Returns the outputs in input's form, and the last state in hx's.
+        Raises `ShapeError`, which is a ValueError and a RuntimeError, when something does not fit.
+        """
+        packed = input if isinstance(input, PackedSequence) else None
+        if packed is None and not isinstance(input, Tensor):
+            raise ArgumentTypeError(
+                f"input must be a tensor or a PackedSequence, got {type(input).__name__}."
+            )
+        batched = packed is not None or input.dim() == 3
+        x, lengths = self._time_first(input)
+        state = self._start(hx, x, packed, batched)
+        out, last = run_stack(
+            self._cells(),
+            2 if self.bidirectional else 1,
+            x,
+            state,
+            lengths=lengths,
+            dropout=self.dropout if self.training else 0.0,
+        )
+        if packed is not None:
+            out = _pack_like(packed, out)
+            if packed.unsorted_indices is not None:
+                last = tuple(s.index_select(1, packed.unsorted_indices) for s in last)
+        elif not batched:
+            out, last = out.squeeze(1), tuple(s.squeeze(1) for s in last)
+        elif self.batch_first:
+            out = out.transpose(0, 1)
+        return out, last if len(last) > 1 else last[0]
+
+    def _time_first(self, input: Any) -> tuple[Tensor, Tensor | None]:
+        """Return x (T, B, I), checked, and the rows' lengths if it was packed."""
+        if isinstance(input, PackedSequence):
+            _raise_as_shape_error(lambda: self.check_input(input.data, input.batch_sizes))
+            rows_sorted = PackedSequence(input.data, input.batch_sizes)
+            padded, lengths = pad_packed_sequence(rows_sorted)
+            return padded, lengths.to(padded.device)
+        if input.dim() not in (2, 3):
+            raise ShapeError(
+                f"{type(self).__name__}: Expected input to be 2D or 3D, got {input.dim()}D instead"
+            )
+        x = input.unsqueeze(1) if input.dim() == 2 else input
+        if input.dim() == 3 and self.batch_first:
+            x = x.transpose(0, 1)
+        _raise_as_shape_error(lambda: self.check_input(x, None))
+        if x.shape[0] == 0:
+            raise ShapeError("Expected sequence length to be larger than 0 in RNN")
+        return x, None
+
+    def _start(self, hx: Any, x: Tensor, packed: PackedSequence | None, batched: bool) -> State:
+        """Return the state to start from, each (L·D, B, size), its rows in x's order."""
+        rows = self.num_layers * (2 if self.bidirectional else 1)
+        sizes = self._state_sizes()
+        if hx is None:
+            return tuple(x.new_zeros(rows, x.shape[1], size) for size in sizes)
+        given = (hx,) if len(sizes) == 1 else hx
+        if not isinstance(given, tuple | list) or len(given) != len(sizes):
+            raise ShapeError(f"hx must be {len(sizes)} tensors, got {type(hx).__name__}.")
+        state = []
+        for k, (value, size) in enumerate(zip(given, sizes, strict=True)):
+            name = "hidden size" if len(sizes) == 1 else f"hidden[{k}] size"
+            wanted = (rows, x.shape[1], size) if batched else (rows, size)
+            if not isinstance(value, Tensor) or tuple(value.shape) != wanted:
+                got = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+                raise ShapeError(f"Expected {name} {wanted}, got {got}")
+            if value.dtype != x.dtype or value.device != x.device:
+                raise ShapeError(
+                    f"Expected {name.removesuffix(' size')} to be {x.dtype} on {x.device}, "
+                    f"got {value.dtype} on {value.device}"
+                )
+            state.append(value if batched else value.unsqueeze(1))
+        if packed is not None and packed.sorted_indices is not None:
+            state = [s.index_select(1, packed.sorted_indices) for s in state]
+        return tuple(state)
+
+    def _cells(self) -> list[Cell]:
+        """Return the cells of the stack, computing with this module's own parameters."""
+        kind, options = self._equations()
+        directions = 2 if self.bidirectional else 1
+        bound = []
+        for k, names in enumerate(self._all_weights):
+            size = self.input_size if k < directions else directions * self._state_sizes()[0]
+            cell = _skeleton(kind, size, self.hidden_size, tuple(options.items()))
+            # The cell's gates.weight_ih is weight_ih_l0 here, and so on.
+            ours = {name.rpartition(".")[2]: name for name, _ in cell.named_parameters()}
+            tensors = {ours[name.partition("_l")[0]]: getattr(self, name) for name in names}
+            bound.append(bind(cell, tensors))
+        return bound
+
+
+class RNN(_DropIn, nn.RNN):
+    """`torch.nn.RNN`, with any activation: `nonlinearity` is a name or a function of a tensor."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        phi: str | Activation = args[3] if len(args) > 3 else kwargs.pop("nonlinearity", "tanh")
+        resolve_activation(phi)
+        # torch.nn.RNN knows these two; for the others its choice of kernel does not matter.
+        known = phi if phi in ("tanh", "relu") else "tanh"
+        super().__init__(*args[:3], *args[4:], nonlinearity=known, **kwargs)
+        self.nonlinearity = phi
+
+    def _equations(self) -> tuple[Callable[..., Cell], dict[str, object]]:
+        return cells.Elman, {"bias": self.bias, "activation": self.nonlinearity}
+
+
+class LSTM(_DropIn, nn.LSTM):
+    """`torch.nn.LSTM`, projections (`proj_size`) and packed sequences included."""
+
+    def _equations(self) -> tuple[Callable[..., Cell], dict[str, object]]:
+        return cells.LSTM, {"bias": self.bias, "proj_size": self.proj_size}
+
+    def _state_sizes(self) -> tuple[int, ...]:
+        return (self.proj_size or self.hidden_size, self.hidden_size)
+
+
+class GRU(_DropIn, nn.GRU):
+    """`torch.nn.GRU`."""
+
+    def _equations(self) -> tuple[Callable[..., Cell], dict[str, object]]:
+        return cells.GRU, {"bias": self.bias}
+
+
+@lru_cache(maxsize=256)
+def _skeleton(
+    kind: Callable[..., Cell],
+    input_size: int,
+    hidden_size: int,
+    options: tuple[tuple[str, object], ...],
+) -> Cell:
+    """Return a cell without weights, to be bound to a drop-in's own."""
+    with torch.device("meta"):
+        return kind(input_size, hidden_size, **dict(options))
+
+
+def _raise_as_shape_error(check: Callable[[], None]) -> None:
+    try:
+        check()
+    except (RuntimeError, ValueError) as error:
+        raise ShapeError(str(error)) from None
+
+
+def _pack_like(packed: PackedSequence, out: Tensor) -> PackedSequence:
+    """Return out (T, B, O), its rows sorted by length, in the layout of `packed`."""
+    rows = torch.arange(out.shape[1])
+    valid = (rows < packed.batch_sizes.unsqueeze(1)).to(out.device)
+    return packed._replace(data=out[valid])

@@ -1,0 +1,199 @@
+"""`Recurrent`: any cell as a layer, stacked, in one direction or both."""
+
+import warnings
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from recurra.backends import State
+from recurra.cells import build_cell
+from recurra.cells.cell import Cell, check_size
+from recurra.cells.foreign import StateSizes
+from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
+from recurra.layers.stack import run_stack
+from recurra.recurrence import check_lengths, check_reset
+
+
+class Recurrent(nn.Module):
+    """A recurrent layer over any cell: stacked, in one direction or both.
+
+    Args:
+        cell: a name ("elman", "fcn", "lstm", "gru"), a class called as
+            `cell(input_size, hidden_size, **cell_options)` once for each layer and direction,
+            or one built module where there is one layer and one direction. Any module in the
+            form of `recurra.Cell` or of `torch.nn.LSTMCell` will do.
+        input_size: I, the features of x.
+        hidden_size: H.
+        num_layers: L, layers on top of one another, each with weights of its own.
+        bidirectional: whether a second cell with weights of its own runs backwards in time in
+            each layer, its outputs beside the first one's.
+        dropout: the probability of an output's being zeroed between two layers, in training.
+        batch_first: whether x and out are (B, T, ...); states never are.
+        learn_initial_state: whether the state to start from is learned instead of zero.
+        state_sizes: the states' names (each of size H) or names and sizes, for a cell that does
+            not say them itself.
+        **cell_options: passed to the cell's class.
+
+    Raises `ArgumentError` for values, `ArgumentTypeError` for types that cannot be used.
+    """
+
+    def __init__(
+        self,
+        cell: str | type[nn.Module] | nn.Module,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        batch_first: bool = False,
+        learn_initial_state: bool = False,
+        state_sizes: StateSizes | None = None,
+        **cell_options: object,
+    ) -> None:
+        super().__init__()
+        for name, size in (
+            ("input_size", input_size),
+            ("hidden_size", hidden_size),
+            ("num_layers", num_layers),
+        ):
+            check_size(name, size)
+        _check_dropout(dropout, num_layers)
+        self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
+        self.bidirectional, self.dropout, self.batch_first = bidirectional, dropout, batch_first
+        self.directions = 2 if bidirectional else 1
+        if isinstance(cell, nn.Module) and num_layers * self.directions > 1:
+            raise ArgumentError(
+                f"one built cell cannot be {num_layers} layers in {self.directions} directions, "
+                "whose weights are independent: pass its class."
+            )
+        self.cells = nn.ModuleList()
+        for k in range(num_layers * self.directions):
+            size = input_size if k < self.directions else self.directions * self._output_size()
+            self.cells.append(build_cell(cell, size, hidden_size, state_sizes, **cell_options))
+        first = self._first()
+        self.state_sizes = first.state_sizes
+        self.output_size = self.directions * first.output_size
+        self.initial_state = nn.ParameterList()
+        if learn_initial_state:
+            like = next(first.parameters(), torch.empty(0))
+            self.initial_state.extend(
+                nn.Parameter(like.new_zeros(len(self.cells), n)) for n in self.state_sizes.values()
+            )
+
+    def forward(
+        self,
+        x: Tensor,
+        state: Tensor | Sequence[Tensor] | None = None,
+        lengths: Tensor | Sequence[int] | None = None,
+        reset: Tensor | None = None,
+    ) -> tuple[Tensor, State]:
+        """Run the layer over a batch of sequences.
+
+        Args:
+            x: (T, B, I), or (B, T, I) with `batch_first`.
+            state: the state to start from, each (L·D, B, size) in the cell's order; a tensor
+                will do where the cell has one state. None starts from zeros or from the
+                learned state.
+            lengths: (B,), each row's steps, from 0 to T, on any device; None for all T. A row's
+                outputs are zero past its end, its state is the one at its own last step, and
+                the backward direction starts at its own end.
+            reset: (T, B) bool (or (B, T) with `batch_first`): a row's state restarts before
+                that step, so that nothing crosses the border in front of it, in either direction.
+
+        Returns out (T, B, D·O) or (B, T, D·O), and the last state, a tuple in the cell's order.
+        Raises `ShapeError` when something does not fit.
+        """
+        x = self._check_input(x)
+        T, B, _ = x.shape
+        fresh = self._fresh_state(x)
+        start = fresh if state is None else self._check_state(state, x)
+        if lengths is not None:
+            lengths = check_lengths(lengths, T, B, x.device)
+        if reset is not None:
+            flip = self.batch_first and isinstance(reset, Tensor) and reset.dim() == 2
+            reset = check_reset(reset.t() if flip else reset, T, B, x.device)
+        out, last = run_stack(
+            [cell for cell in self.cells if isinstance(cell, Cell)],
+            self.directions,
+            x,
+            start,
+            lengths=lengths,
+            reset=reset,
+            fresh=fresh,
+            dropout=self.dropout if self.training else 0.0,
+        )
+        return out.transpose(0, 1) if self.batch_first else out, last
+
+    def extra_repr(self) -> str:
+        """Show what the cells' own lines do not."""
+        shown = [f"{self.input_size}, {self.hidden_size}"]
+        for name, default in (
+            ("num_layers", 1),
+            ("bidirectional", False),
+            ("dropout", 0.0),
+            ("batch_first", False),
+        ):
+            if getattr(self, name) != default:
+                shown.append(f"{name}={getattr(self, name)}")
+        return ", ".join(shown)
+
+    def _first(self) -> Cell:
+        cell = self.cells[0]
+        assert isinstance(cell, Cell)
+        return cell
+
+    def _output_size(self) -> int:
+        return self._first().output_size
+
+    def _check_input(self, x: Tensor) -> Tensor:
+        if not isinstance(x, Tensor):
+            raise ArgumentTypeError(f"x must be a tensor, got {type(x).__name__}.")
+        axes = "(B, T, I)" if self.batch_first else "(T, B, I)"
+        if x.dim() != 3 or x.shape[-1] != self.input_size:
+            raise ShapeError(
+                f"x must be of {axes} with I = {self.input_size}, got {tuple(x.shape)}."
+            )
+        weight = next(self.parameters(), x)
+        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+            raise ShapeError(
+                f"x is {x.dtype}, but the layer's weights are {weight.dtype}: "
+                f"convert x by x.to({weight.dtype}) or the layer by layer.to({x.dtype})."
+            )
+        if x.device != weight.device:
+            raise ShapeError(f"x is on {x.device}, but the layer's weights are on {weight.device}.")
+        return x.transpose(0, 1) if self.batch_first else x
+
+    def _fresh_state(self, x: Tensor) -> State:
+        B = x.shape[1]
+        if self.initial_state:
+            return tuple(s.unsqueeze(1).expand(-1, B, -1) for s in self.initial_state)
+        return tuple(x.new_zeros(len(self.cells), B, n) for n in self.state_sizes.values())
+
+    def _check_state(self, state: Tensor | Sequence[Tensor], x: Tensor) -> State:
+        given = (state,) if isinstance(state, Tensor) else tuple(state)
+        names = ", ".join(self.state_sizes)
+        if len(given) != len(self.state_sizes):
+            raise ShapeError(f"state must be one tensor for each of ({names}), got {len(given)}.")
+        for value, (name, size) in zip(given, self.state_sizes.items(), strict=True):
+            wanted = (len(self.cells), x.shape[1], size)
+            if not isinstance(value, Tensor) or value.shape != wanted:
+                got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
+                raise ShapeError(f"state {name!r} must be of (L·D, B, size) = {wanted}, got {got}.")
+            if value.dtype != x.dtype or value.device != x.device:
+                raise ShapeError(
+                    f"state {name!r} is {value.dtype} on {value.device}, "
+                    f"but x is {x.dtype} on {x.device}."
+                )
+        return given
+
+
+def _check_dropout(dropout: float, num_layers: int) -> None:
+    if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout <= 1:
+        raise ArgumentError(f"dropout must be a probability from 0 to 1, got {dropout!r}.")
+    if dropout and num_layers == 1:
+        warnings.warn(
+            f"dropout={dropout} acts between layers, and there is only one: it does nothing.",
+            stacklevel=3,
+        )
