@@ -1,20 +1,36 @@
 """Recurrent networks on PyTorch: write a cell as its equations, train it, see its gradients."""
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from recurra import cells, errors
-from recurra.backends import use_backend
-from recurra.cells import Affine, Cell
-from recurra.errors import RecurraError
-from recurra.gradients import clip_grad_norm_band_, clip_norm_band
-from recurra.layers import GRU, LSTM, RNN, Recurrent
-
 if TYPE_CHECKING:
+    from recurra import cells, errors
+    from recurra.backends import use_backend
+    from recurra.cells import Affine, Cell
+    from recurra.errors import RecurraError
+    from recurra.gradients import clip_grad_norm_band_, clip_norm_band
+    from recurra.layers import GRU, LSTM, RNN, Recurrent
     from recurra.tasks import SequenceGenerator, load
 
-__version__ = version("recurra")
+__version__ = "0.1.0"
+
+# Where each public name lives. They are imported when they are first asked for, so that
+# `recurra --help` does not wait for torch, nor a layer for scikit-learn.
+_HOMES = {
+    "Affine": "recurra.cells",
+    "Cell": "recurra.cells",
+    "GRU": "recurra.layers",
+    "LSTM": "recurra.layers",
+    "RNN": "recurra.layers",
+    "Recurrent": "recurra.layers",
+    "RecurraError": "recurra.errors",
+    "SequenceGenerator": "recurra.tasks",
+    "clip_grad_norm_band_": "recurra.gradients",
+    "clip_norm_band": "recurra.gradients",
+    "load": "recurra.tasks",
+    "use_backend": "recurra.backends",
+}
+_ROOMS = ("cells", "errors")
 
 __all__ = [
     "GRU",
@@ -33,11 +49,16 @@ __all__ = [
     "use_backend",
 ]
 
-# Estimators bring scikit-learn with them: imported when they are first asked for.
-_LAZY = {"SequenceGenerator": "recurra.tasks", "load": "recurra.tasks"}
-
 
 def __getattr__(name: str) -> object:
-    if name in _LAZY:
-        return getattr(import_module(_LAZY[name]), name)
+    if name in _ROOMS:
+        return import_module(f"recurra.{name}")
+    if name in _HOMES:
+        found: object = getattr(import_module(_HOMES[name]), name)
+        globals()[name] = found
+        return found
     raise AttributeError(f"module 'recurra' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

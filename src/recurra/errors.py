@@ -38,3 +38,11 @@ class BackendError(ArgumentError):
 
 class MissingDependencyError(RecurraError, ImportError):
     """A part of Recurra needs a package that is not installed; the text names the extra."""
+
+
+class DivergenceError(RecurraError, ArithmeticError):
+    """Training went wrong: the loss is no longer a finite number."""
+
+
+class RecurraWarning(UserWarning):
+    """Something the user may want to know of."""

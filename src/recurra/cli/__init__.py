@@ -1,0 +1,48 @@
+"""The command line: thin, it calls what a user of the library would."""
+
+import sys
+from collections.abc import Sequence
+
+from recurra.errors import RecurraError
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run `recurra`; exit 0, or 2 with one line that says what was wrong and where."""
+    try:
+        from typer.exceptions import TyperException
+
+        from recurra.cli.app import command
+    except ModuleNotFoundError as error:
+        sys.exit(f"recurra: the command line needs {error.name}: pip install 'recurra[cli]'")
+    try:
+        status = command().main(
+            list(sys.argv[1:] if arguments is None else arguments),
+            prog_name="recurra",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()
+    except TyperException as error:
+        _fail(error.format_message())
+    except RecurraError as error:
+        _fail(str(error))
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            _close_stdout()
+            sys.exit(1)
+        _fail(f"{error.filename or 'input or output'}: {error.strerror or error}")
+    except KeyboardInterrupt:
+        print("recurra: interrupted", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(status or 0)
+
+
+def _fail(message: str) -> None:
+    print("recurra: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(2)
+
+
+def _close_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter does not complain on its way out."""
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,8 @@
+"""Training any module: the loop, its record, its callbacks."""
+
+from recurra.training.callback import Callback
+from recurra.training.history import Epoch, History
+from recurra.training.loop import Trainer
+from recurra.training.schedule import warmup_cosine
+
+__all__ = ["Callback", "Epoch", "History", "Trainer", "warmup_cosine"]

@@ -1,0 +1,115 @@
+"""The commands and their options; what they do is imported when they run."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from recurra import __version__
+
+app = typer.Typer(
+    name="recurra",
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Recurrent networks on PyTorch: train them on your data, use them.",
+    epilog="Example: recurra names --country Italy --first S -n 10",
+)
+
+
+def command() -> Any:
+    """Return the command that `recurra` runs."""
+    return typer.main.get_command(app)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"recurra {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def recurra(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Recurrent networks on PyTorch: train them on your data, use them."""
+
+
+@app.command(
+    epilog="""Examples:
+
+    recurra names                                       names from a dozen countries
+
+    recurra names --country Italy --first S -n 10       ten Italian names with S
+
+    recurra names --country JP --temperature 0.7        surer, less surprising ones
+
+    recurra names --data my.csv --country Elvish        learned from your own table
+
+    recurra names --cell gru --model my-model           another cell, kept in my-model
+"""
+)
+def names(
+    country: Annotated[
+        str | None, typer.Option("--country", "-c", help="Country, by name or ISO code.")
+    ] = None,
+    first: Annotated[
+        str, typer.Option("--first", "-f", help="The letter, or letters, each name starts with.")
+    ] = "",
+    number: Annotated[int, typer.Option("-n", "--number", help="How many names.")] = 10,
+    temperature: Annotated[
+        float, typer.Option(help="Below 1 surer, above 1 bolder; more than 0.")
+    ] = 1.0,
+    top_k: Annotated[
+        int | None, typer.Option(help="Draw each letter among the K likeliest only.")
+    ] = None,
+    top_p: Annotated[
+        float | None,
+        typer.Option(help="Draw each letter among the likeliest that reach probability P only."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The same names every time (and the same training).")
+    ] = None,
+    list_countries: Annotated[
+        bool, typer.Option("--list", help="Print the countries the model knows, and exit.")
+    ] = False,
+    model: Annotated[
+        Path | None,
+        typer.Option(help="The model's folder; one in the cache folder if not given."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A CSV or TSV table of names; the built-in names if not given."),
+    ] = None,
+    name_column: Annotated[str, typer.Option(help="The table's column of names.")] = "name",
+    country_column: Annotated[
+        str, typer.Option(help="The table's column of countries.")
+    ] = "country",
+    retrain: Annotated[
+        bool, typer.Option("--retrain", help="Train anew although there is a model.")
+    ] = False,
+    cell: Annotated[
+        str | None, typer.Option(help="Training: lstm (the default), gru, elman or fcn.")
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Training: passes over the names, 8 if not given.")
+    ] = None,
+) -> None:
+    """Make first names for a country and a first letter.
+
+    The first run trains a model (a minute or two) and keeps it; later runs answer at once.
+    Names go to standard output, one a line; everything else to standard error.
+    """
+    from recurra.cli.names import Request, Training, run
+
+    run(
+        Request(country, first, number, temperature, top_k, top_p, seed),
+        Training(model, data, name_column, country_column, retrain, cell, epochs, seed),
+        list_countries=list_countries,
+    )

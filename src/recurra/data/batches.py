@@ -1,0 +1,108 @@
+"""Batches of sequences of unequal length, with little padding."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from recurra.data.vocabulary import END, START, UNKNOWN
+
+IGNORED = -100  # the target of padding, which torch's cross-entropy passes over
+
+
+@dataclass(frozen=True)
+class TokenBatch:
+    """Sequences to be predicted one symbol at a time.
+
+    inputs: (T, B), each sequence behind its start symbol; targets: (T, B), each sequence before
+    its end symbol, `IGNORED` in padding; condition: (B,) or None; weights: (B,) or None.
+    """
+
+    inputs: Tensor
+    targets: Tensor
+    condition: Tensor | None = None
+    weights: Tensor | None = None
+
+
+class TokenBatches:
+    """Batches of token sequences, made anew at each pass.
+
+    With a `generator` each pass draws another order, sequences of about the same length
+    together; without one the order is by length and always the same.
+
+    Args:
+        sequences: token numbers, without start and end.
+        condition: one number a sequence, or None.
+        weights: one weight a sequence, or None.
+        batch_size: B, at most.
+        generator: what draws the order.
+        rare: (V,) bool, symbols so rare that each is now and then read as unknown, so that the
+            model learns what an unknown symbol is worth; None for none.
+        device: where the batches go.
+    """
+
+    unknown_rate = 0.2  # how often a rare symbol is read as unknown
+
+    def __init__(
+        self,
+        sequences: Sequence[Sequence[int]],
+        condition: Sequence[int] | None = None,
+        weights: Sequence[float] | None = None,
+        *,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+        rare: Tensor | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        # Start and end share one row: what is read is row[:-1], what is predicted row[1:].
+        self._rows = [torch.tensor([START, *sequence, END]) for sequence in sequences]
+        self._lengths = torch.tensor([len(row) for row in self._rows], dtype=torch.float32)
+        self._condition = None if condition is None else torch.tensor(condition)
+        self._weights = None if weights is None else torch.tensor(weights, dtype=torch.float32)
+        self._batch_size = batch_size
+        self._generator = generator
+        self._rare = rare
+        self._device = device
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._rows) / self._batch_size)
+
+    def __iter__(self) -> Iterator[TokenBatch]:
+        for chosen in self.order():
+            yield self.batch(chosen)
+
+    def batch(self, chosen: Tensor) -> TokenBatch:
+        """Return the batch of the rows `chosen`."""
+        rows = [self._rows[int(k)] for k in chosen]
+        inputs = pad_sequence([row[:-1] for row in rows], padding_value=END)
+        targets = pad_sequence([row[1:] for row in rows], padding_value=IGNORED)
+        if self._rare is not None:
+            self._forget(inputs, targets, self._rare)
+        return TokenBatch(
+            inputs.to(self._device),
+            targets.to(self._device),
+            None if self._condition is None else self._condition[chosen].to(self._device),
+            None if self._weights is None else self._weights[chosen].to(self._device),
+        )
+
+    def order(self) -> Sequence[Tensor]:
+        """Return the rows of each batch of one pass: drawn anew each time with a generator."""
+        if self._generator is None:
+            return torch.split(self._lengths.argsort(stable=True), self._batch_size)
+        # Up to two steps of noise mix the lengths enough that batches differ from pass to pass.
+        noise = torch.rand(len(self._rows), generator=self._generator) * 2
+        batches = torch.split((self._lengths + noise).argsort(), self._batch_size)
+        shuffled = torch.randperm(len(batches), generator=self._generator)
+        return [batches[int(k)] for k in shuffled]
+
+    def _forget(self, inputs: Tensor, targets: Tensor, rare: Tensor) -> None:
+        """Read some rare symbols as unknown, where they are input and where they are target."""
+        symbols = inputs[1:]
+        drawn = torch.rand(symbols.shape, generator=self._generator) < self.unknown_rate
+        gone = drawn & rare[symbols]
+        symbols[gone] = UNKNOWN
+        before = targets[:-1]  # the target at t is the input at t + 1
+        before[gone] = UNKNOWN

@@ -1,0 +1,37 @@
+"""A saved model of any task."""
+
+import os
+from typing import TYPE_CHECKING
+
+from torch import nn
+
+from recurra.errors import ModelFileError
+from recurra.tasks.generator import SequenceGenerator
+from recurra.tasks.storage import read_model
+
+if TYPE_CHECKING:
+    from recurra.tasks.estimator import SequenceEstimator
+
+TASKS: dict[str, type["SequenceEstimator"]] = {"SequenceGenerator": SequenceGenerator}
+
+
+def load(
+    path: str | os.PathLike[str], *, cell: type[nn.Module] | None = None
+) -> "SequenceEstimator":
+    """Return the estimator that `save` wrote to the folder `path`.
+
+    No code is run and no pickle read: weights are safetensors, the rest is checked JSON.
+
+    Args:
+        path: the folder.
+        cell: the class of the cell, for a model whose cell was the user's own.
+
+    Raises `ModelFileError` when the folder is missing, damaged or of a newer version.
+    """
+    saved = read_model(path)
+    if saved.config.task not in TASKS:
+        raise ModelFileError(
+            f"{saved.path}: holds a model for the task {saved.config.task!r}, which this version "
+            f"does not know; it knows {', '.join(TASKS)}."
+        )
+    return TASKS[saved.config.task]._restore(saved, cell)

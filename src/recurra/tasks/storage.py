@@ -1,0 +1,184 @@
+"""A model as a folder: config.json, model.safetensors, history.json.
+
+Nothing in it is code. The folder appears whole or not at all: it is written beside its place
+and then renamed.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+import safetensors.torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+import recurra
+from recurra.errors import ModelFileError
+
+FORMAT_VERSION = 1
+CONFIG, WEIGHTS, HISTORY = "config.json", "model.safetensors", "history.json"
+_MAX_JSON = 64 * 2**20  # bytes; a config of ours is some kilobytes
+
+
+class Config(pydantic.BaseModel):
+    """What config.json holds: the task, its parameters, what `fit` learned beside the weights."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
+
+    format: Literal["recurra-model"]
+    version: int
+    recurra: str
+    task: str
+    parameters: dict[str, Any]
+    fitted: dict[str, Any]
+    weights_sha256: str
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A saved model, read and checked but not yet built."""
+
+    path: Path
+    config: Config
+    tensors: dict[str, Tensor]
+    history: dict[str, Any]
+
+
+def write_model(
+    path: str | os.PathLike[str],
+    *,
+    task: str,
+    parameters: Mapping[str, Any],
+    fitted: Mapping[str, Any],
+    tensors: Mapping[str, Tensor],
+    history: Mapping[str, Any],
+) -> Path:
+    """Write a model folder and return its absolute path.
+
+    An earlier model at `path` is replaced; anything else there is left, with a `ModelFileError`.
+    """
+    path = Path(path).absolute()
+    if path.exists() and not _replaceable(path):
+        raise ModelFileError(f"{path}: is there already and is no model; it was left as it is.")
+    weights = safetensors.torch.save({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
+    config = Config(
+        format="recurra-model",
+        version=FORMAT_VERSION,
+        recurra=recurra.__version__,
+        task=task,
+        parameters=dict(parameters),
+        fitted=dict(fitted),
+        weights_sha256=hashlib.sha256(weights).hexdigest(),
+    )
+    files = {
+        CONFIG: _as_json(config.model_dump()),
+        WEIGHTS: weights,
+        HISTORY: _as_json(dict(history)),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        for name, content in files.items():
+            _write_durably(beside / name, content)
+        beside.chmod(0o755)
+        _move_into_place(beside, path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return path
+
+
+def read_model(path: str | os.PathLike[str]) -> Saved:
+    """Read and check the folder that `write_model` wrote; raises `ModelFileError`."""
+    path = Path(path).absolute()
+    if not path.is_dir():
+        what = "is a file, not a model folder" if path.exists() else "no such model folder"
+        raise ModelFileError(f"{path}: {what}.")
+    record = _read_json(path / CONFIG)
+    version = record.get("version")
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path / CONFIG}: written by a newer Recurra ({record.get('recurra')}, format "
+            f"{version}); this one is {recurra.__version__}, format {FORMAT_VERSION}."
+        )
+    try:
+        config = Config.model_validate(record)
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ModelFileError(f"{path / CONFIG}: damaged, {where}: {first['msg']}.") from None
+    weights = _read_bytes(path / WEIGHTS)
+    if hashlib.sha256(weights).hexdigest() != config.weights_sha256:
+        raise ModelFileError(f"{path / WEIGHTS}: damaged, its checksum is not the config's.")
+    try:
+        tensors = safetensors.torch.load(weights)
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise ModelFileError(f"{path / WEIGHTS}: damaged, {error}.") from None
+    return Saved(path, config, tensors, _read_json(path / HISTORY))
+
+
+def _replaceable(path: Path) -> bool:
+    return path.is_dir() and ((path / CONFIG).is_file() or not any(path.iterdir()))
+
+
+def _move_into_place(beside: Path, path: Path) -> None:
+    if path.exists():
+        # A folder cannot replace a folder that is not empty: the old one steps aside first.
+        aside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.old."))
+        path.rename(aside / path.name)
+        try:
+            beside.rename(path)
+        except OSError:
+            (aside / path.name).rename(path)
+            raise
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+    else:
+        beside.rename(path)
+    _sync_folder(path.parent)
+
+
+def _as_json(record: dict[str, Any]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, indent=1, allow_nan=True).encode()
+
+
+def _write_durably(file: Path, content: bytes) -> None:
+    with file.open("wb") as out:
+        out.write(content)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":  # Windows has no handle on a folder to sync
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read_bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{file}: cannot be read, {error.strerror}.") from None
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    if file.is_file() and file.stat().st_size > _MAX_JSON:
+        raise ModelFileError(f"{file}: damaged, larger than {_MAX_JSON // 2**20} MiB.")
+    try:
+        record = json.loads(_read_bytes(file))
+    except (ValueError, RecursionError) as error:
+        raise ModelFileError(f"{file}: damaged, {error}.") from None
+    if not isinstance(record, dict):
+        raise ModelFileError(f"{file}: damaged, a JSON object was expected.")
+    return record

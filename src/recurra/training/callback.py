@@ -1,0 +1,31 @@
+"""What may listen to a training run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from recurra.training.history import Epoch
+    from recurra.training.loop import Trainer
+
+
+class Callback:
+    """Listens to a training run; every method does nothing unless overridden.
+
+    The names are those of Keras and skorch.
+    """
+
+    def on_train_begin(self, trainer: Trainer) -> None:
+        """Run before the first epoch."""
+
+    def on_epoch_begin(self, trainer: Trainer, number: int) -> None:
+        """Run before epoch `number`, counted from 1."""
+
+    def on_batch_end(self, trainer: Trainer, loss: float, gradient_norm: float) -> None:
+        """Run after each optimiser step: the batch's mean loss, the norm before clipping."""
+
+    def on_epoch_end(self, trainer: Trainer, epoch: Epoch) -> None:
+        """Run after each epoch, with its record."""
+
+    def on_train_end(self, trainer: Trainer) -> None:
+        """Run once training has ended, for whatever reason."""

@@ -1,0 +1,171 @@
+"""The training loop: any module, any batches, the norm band, early stopping."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from recurra.errors import DivergenceError
+from recurra.gradients import clip_grad_norm_band_
+from recurra.training.callback import Callback
+from recurra.training.history import Epoch, History
+
+# (model, batch) -> the batch's summed loss, and how much it weighs (its symbols, say)
+Loss = Callable[[nn.Module, Any], tuple[Tensor, float]]
+
+
+class Batches(Protocol):
+    """Batches that can be gone through again and again."""
+
+    def __len__(self) -> int:
+        """Return how many batches a pass has."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]:
+        """Go through the batches once."""
+        ...
+
+
+class Trainer:
+    """Trains a module; each step of the loop is a method to be overridden.
+
+    Args:
+        model: any module.
+        loss: called as `loss(model, batch)`, returns the batch's summed loss and its weight; the
+            mean over a pass is the sum of the sums over the sum of the weights.
+        optimizer: steps once a batch.
+        schedule: steps with it, or None.
+        clip: the norm band (L, U) the gradients are scaled into, or None.
+        patience: how many epochs without a better validation loss end the training; None for
+            never. The weights of the best epoch are kept in any case.
+        callbacks: what listens.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        loss: Loss,
+        optimizer: Optimizer,
+        *,
+        schedule: LRScheduler | None = None,
+        clip: tuple[float, float] | None = None,
+        patience: int | None = None,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        self.model = model
+        self.loss = loss
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.clip = clip
+        self.patience = patience
+        self.callbacks = list(callbacks)
+        self.history = History(band=clip)
+        self.epochs = 0
+        self.batches_per_epoch = 0
+
+    def fit(self, train: Batches, valid: Batches | None = None, *, epochs: int) -> History:
+        """Train for at most `epochs` passes over `train` and return the record.
+
+        With `valid` the model ends with the weights that were best on it. Ctrl-C ends the
+        training after at least one epoch as patience would, and goes through before that.
+        Raises `DivergenceError` when the loss is no longer finite.
+        """
+        self.epochs, self.batches_per_epoch = epochs, len(train)
+        best: dict[str, Tensor] | None = None
+        self._tell("on_train_begin")
+        try:
+            for number in range(1, epochs + 1):
+                epoch = self.run_epoch(number, train, valid)
+                self.history.epochs.append(epoch)
+                if epoch.best:
+                    best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+                self._tell("on_epoch_end", epoch)
+                if self._out_of_patience():
+                    self.history.stopped = "patience"
+                    break
+        except KeyboardInterrupt:
+            if best is None:
+                raise
+            self.history.stopped = "interrupted"
+        finally:
+            self._tell("on_train_end")
+        if best is not None:
+            self.model.load_state_dict(best)
+        return self.history
+
+    def run_epoch(self, number: int, train: Batches, valid: Batches | None) -> Epoch:
+        """Go through `train` once, then through `valid`, and return the epoch's record."""
+        self._tell("on_epoch_begin", number)
+        began = time.perf_counter()
+        self.model.train()
+        total = weight = 0.0
+        for batch in train:
+            batch_total, batch_weight = self.train_step(batch)
+            total, weight = total + batch_total, weight + batch_weight
+        valid_loss = None if valid is None else self.evaluate(valid)
+        judged = total / weight if valid_loss is None else valid_loss
+        before = self.history.best
+        lowest = math.inf if before is None else _judged(before)
+        return Epoch(
+            number=number,
+            train_loss=total / weight,
+            valid_loss=valid_loss,
+            seconds=time.perf_counter() - began,
+            learning_rate=self.optimizer.param_groups[0]["lr"],
+            best=judged < lowest,
+        )
+
+    def train_step(self, batch: Any) -> tuple[float, float]:
+        """Step once on `batch` and return its summed loss and its weight."""
+        self.optimizer.zero_grad(set_to_none=True)
+        total, weight = self.loss(self.model, batch)
+        mean = total / weight
+        mean.backward()  # type: ignore[no-untyped-call]
+        value = float(mean.detach())
+        if not math.isfinite(value):
+            raise DivergenceError(
+                f"the loss became {value} in epoch {len(self.history.epochs) + 1}, step "
+                f"{len(self.history.gradient_norms) + 1}: lower learning_rate (it is "
+                f"{self.optimizer.param_groups[0]['lr']:.3g}), or clip with a lower upper edge."
+            )
+        norm = float(self.clip_gradients())
+        self.optimizer.step()
+        if self.schedule is not None:
+            self.schedule.step()
+        self.history.gradient_norms.append(norm)
+        self._tell("on_batch_end", value, norm)
+        return value * weight, weight
+
+    def clip_gradients(self) -> Tensor:
+        """Scale the gradients into the norm band and return their norm before it."""
+        L, U = (0.0, math.inf) if self.clip is None else self.clip
+        return clip_grad_norm_band_(self.model.parameters(), L, U, error_if_nonfinite=False)
+
+    @torch.no_grad()
+    def evaluate(self, batches: Batches) -> float:
+        """Return the mean loss over `batches`, without training on them."""
+        self.model.eval()
+        total = weight = 0.0
+        for batch in batches:
+            batch_total, batch_weight = self.loss(self.model, batch)
+            total, weight = total + float(batch_total), weight + batch_weight
+        return total / weight
+
+    def _out_of_patience(self) -> bool:
+        best = self.history.best
+        if self.patience is None or best is None:
+            return False
+        return self.history.epochs[-1].number - best.number >= self.patience
+
+    def _tell(self, event: str, *args: object) -> None:
+        for callback in self.callbacks:
+            getattr(callback, event)(self, *args)
+
+
+def _judged(epoch: Epoch) -> float:
+    return epoch.train_loss if epoch.valid_loss is None else epoch.valid_loss
