@@ -129,12 +129,14 @@ class Affine(nn.Module):
         return f"{columns} -> {self.gates} x {rows // self.gates}, bias={self.bias_ih is not None}"
 
 
-def check_size(name: str, size: object) -> None:
-    """Raise unless `size` is a whole number above zero."""
+def check_size(name: str, size: object, most: int | None = None) -> None:
+    """Raise unless `size` is a whole number above zero, and at most `most` if that is given."""
     if isinstance(size, bool) or not isinstance(size, int):
         raise ArgumentTypeError(f"{name} must be a whole number, got {size!r}.")
     if size <= 0:
         raise ArgumentError(f"{name} must be at least 1, got {size}.")
+    if most is not None and size > most:
+        raise ArgumentError(f"{name} must be at most {most}, got {size}.")
 
 
 def bind(module: M, tensors: Mapping[str, Tensor]) -> M:

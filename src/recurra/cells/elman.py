@@ -30,14 +30,14 @@ class Elman(Cell):
         output_size: int | None = None,
     ) -> None:
         super().__init__(input_size, {"h": hidden_size}, output_size)
+        resolve_activation(activation)
         self.activation = activation
-        self.phi = resolve_activation(activation)
         self.affine = Affine(input_size, hidden_size, 1, bias)
         self.readout = None if output_size is None else nn.Linear(hidden_size, output_size, bias)
 
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, State]:
         """Step once: x (B, I), h (B, H) -> output (B, H or output_size), (h,)."""
-        h = self.phi(self.affine(x, h))
+        h = resolve_activation(self.activation)(self.affine(x, h))
         y = h if self.readout is None else self.readout(h)
         return y, (h,)
 

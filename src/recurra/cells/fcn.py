@@ -52,7 +52,7 @@ class FCN(Cell):
         input_size: I, the features of x.
         hidden_size: H, the features of h.
         bias: whether the networks' layers add a bias.
-        depth: linear layers in each network; with 1 this is `Elman`.
+        depth: linear layers in each network, at most 1,000; with 1 this is `Elman`.
         width: features between those layers; H if None.
         activation: φ, outside and between the layers: a name or any function of a tensor.
         output_size: the features of ŷ; without it there is no N_hy and the output is h_t.
@@ -72,7 +72,7 @@ class FCN(Cell):
     ) -> None:
         super().__init__(input_size, {"h": hidden_size}, output_size)
         width = hidden_size if width is None else width
-        check_size("depth", depth)
+        check_size("depth", depth, most=1000)
         check_size("width", width)
         self.depth, self.width = depth, width
         self.activation = activation

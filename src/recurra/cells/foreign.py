@@ -71,7 +71,8 @@ def adapt(
     if len(sizes) == 1 or _positional(module) > 2:
         result = probe(module, x, *state)
         if isinstance(result, tuple) and len(result) == 2 and isinstance(result[0], Tensor):
-            return CellForm(module, input_size, sizes, result[0].shape[-1])
+            output_size = result[0].shape[-1] if result[0].dim() else 1
+            return CellForm(module, input_size, sizes, output_size)
     return TorchForm(module, input_size, sizes)
 
 
@@ -96,11 +97,10 @@ def probe(module: nn.Module, *inputs: Tensor) -> object:
     try:
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
             return module(*inputs)
-    except (RuntimeError, TypeError, ValueError, IndexError) as error:
+    except Exception as error:
         shapes = ", ".join(str(tuple(i.shape)) for i in inputs)
-        raise ShapeError(
-            f"{type(module).__name__} failed on one step with inputs of {shapes}: {error}"
-        ) from error
+        name = type(getattr(module, "module", module)).__name__
+        raise ShapeError(f"{name} failed on one step with inputs of {shapes}: {error}") from error
     finally:
         for m, training in modes.items():
             m.training = training

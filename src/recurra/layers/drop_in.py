@@ -14,6 +14,7 @@ from recurra.cells.activations import Activation, resolve_activation
 from recurra.cells.cell import Cell, bind
 from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
 from recurra.layers.stack import run_stack
+from recurra.recurrence import same_dtype
 
 
 class _DropIn(nn.RNNBase):
@@ -30,6 +31,7 @@ class _DropIn(nn.RNNBase):
             raise ArgumentError(str(error)) from None
         except TypeError as error:
             raise ArgumentTypeError(str(error)) from None
+        self._cells()  # to have the skeletons ready: under vmap none can be built
 
     def _equations(self) -> tuple[Callable[..., Cell], dict[str, object]]:
         """Return the cell's class and the options that make it torch.nn's."""
@@ -66,20 +68,42 @@ class _DropIn(nn.RNNBase):
             lengths=lengths,
             dropout=self.dropout if self.training else 0.0,
         )
+        result: Tensor | PackedSequence = out
         if packed is not None:
-            out = _pack_like(packed, out)
+            result = _pack_like(packed, out)
             if packed.unsorted_indices is not None:
                 last = tuple(s.index_select(1, packed.unsorted_indices) for s in last)
         elif not batched:
-            out, last = out.squeeze(1), tuple(s.squeeze(1) for s in last)
+            result, last = out.squeeze(1), tuple(s.squeeze(1) for s in last)
         elif self.batch_first:
-            out = out.transpose(0, 1)
-        return out, last if len(last) > 1 else last[0]
+            result = out.transpose(0, 1)
+        return result, last if len(last) > 1 else last[0]
+
+    def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
+        """Raise `ShapeError`, in torch.nn's words, unless input fits the layer."""
+        # Not `_flat_weights`, as torch.nn: torch.func may have put others in their place.
+        weight = getattr(self, self._all_weights[0][0])
+        if not same_dtype(input, weight):
+            raise ShapeError(
+                f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
+                f"Convert input: input.to({weight.dtype}), or convert model: "
+                f"model.to({input.dtype})"
+            )
+        if input.device != weight.device:
+            raise ShapeError(f"input is on {input.device}, but the weights are on {weight.device}")
+        axes = 3 if batch_sizes is None else 2
+        if input.dim() != axes:
+            raise ShapeError(f"input must have {axes} dimensions, got {input.dim()}")
+        if input.size(-1) != self.input_size:
+            raise ShapeError(
+                "input.size(-1) must be equal to input_size. "
+                f"Expected {self.input_size}, got {input.size(-1)}"
+            )
 
     def _time_first(self, input: Any) -> tuple[Tensor, Tensor | None]:
         """Return x (T, B, I), checked, and the rows' lengths if it was packed."""
         if isinstance(input, PackedSequence):
-            _raise_as_shape_error(lambda: self.check_input(input.data, input.batch_sizes))
+            self.check_input(input.data, input.batch_sizes)
             rows_sorted = PackedSequence(input.data, input.batch_sizes)
             padded, lengths = pad_packed_sequence(rows_sorted)
             return padded, lengths.to(padded.device)
@@ -90,7 +114,7 @@ class _DropIn(nn.RNNBase):
         x = input.unsqueeze(1) if input.dim() == 2 else input
         if input.dim() == 3 and self.batch_first:
             x = x.transpose(0, 1)
-        _raise_as_shape_error(lambda: self.check_input(x, None))
+        self.check_input(x, None)
         if x.shape[0] == 0:
             raise ShapeError("Expected sequence length to be larger than 0 in RNN")
         return x, None
@@ -111,7 +135,7 @@ class _DropIn(nn.RNNBase):
             if not isinstance(value, Tensor) or tuple(value.shape) != wanted:
                 got = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
                 raise ShapeError(f"Expected {name} {wanted}, got {got}")
-            if value.dtype != x.dtype or value.device != x.device:
+            if not same_dtype(value, x) or value.device != x.device:
                 raise ShapeError(
                     f"Expected {name.removesuffix(' size')} to be {x.dtype} on {x.device}, "
                     f"got {value.dtype} on {value.device}"
@@ -131,9 +155,24 @@ class _DropIn(nn.RNNBase):
             cell = _skeleton(kind, size, self.hidden_size, tuple(options.items()))
             # The cell's gates.weight_ih is weight_ih_l0 here, and so on.
             ours = {name.rpartition(".")[2]: name for name, _ in cell.named_parameters()}
-            tensors = {ours[name.partition("_l")[0]]: getattr(self, name) for name in names}
+            tensors = {ours[name.partition("_l")[0]]: self._weight(name) for name in names}
+            for name, key in zip(names, tensors, strict=True):
+                wanted, got = cell.get_parameter(key).shape, tensors[key].shape
+                if got != wanted:
+                    raise ShapeError(f"{name} must be of {tuple(wanted)}, got {tuple(got)}")
             bound.append(bind(cell, tensors))
         return bound
+
+    def _weight(self, name: str) -> Tensor:
+        weight, first = getattr(self, name), getattr(self, self._all_weights[0][0])
+        if not isinstance(weight, Tensor):
+            raise ShapeError(f"{name} must be a tensor, got {weight}")
+        if not same_dtype(weight, first) or weight.device != first.device:
+            raise ShapeError(
+                f"{name} must be {first.dtype} on {first.device}, as the other weights, "
+                f"got {weight.dtype} on {weight.device}"
+            )
+        return weight
 
 
 class RNN(_DropIn, nn.RNN):
@@ -144,11 +183,20 @@ class RNN(_DropIn, nn.RNN):
         resolve_activation(phi)
         # torch.nn.RNN knows these two; for the others its choice of kernel does not matter.
         known = phi if phi in ("tanh", "relu") else "tanh"
-        super().__init__(*args[:3], *args[4:], nonlinearity=known, **kwargs)
+        if len(args) > 3:
+            super().__init__(*args[:3], known, *args[4:], **kwargs)
+        else:
+            super().__init__(*args, nonlinearity=known, **kwargs)
         self.nonlinearity = phi
 
     def _equations(self) -> tuple[Callable[..., Cell], dict[str, object]]:
-        return cells.Elman, {"bias": self.bias, "activation": self.nonlinearity}
+        return cells.Elman, {"bias": self.bias}
+
+    def _cells(self) -> list[Cell]:
+        bound = super()._cells()
+        for cell in bound:
+            cell.activation = self.nonlinearity
+        return bound
 
 
 class LSTM(_DropIn, nn.LSTM):
@@ -178,13 +226,6 @@ def _skeleton(
     """Return a cell without weights, to be bound to a drop-in's own."""
     with torch.device("meta"):
         return kind(input_size, hidden_size, **dict(options))
-
-
-def _raise_as_shape_error(check: Callable[[], None]) -> None:
-    try:
-        check()
-    except (RuntimeError, ValueError) as error:
-        raise ShapeError(str(error)) from None
 
 
 def _pack_like(packed: PackedSequence, out: Tensor) -> PackedSequence:

@@ -1,7 +1,7 @@
 """`Recurrent`: any cell as a layer, stacked, in one direction or both."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from recurra.cells.cell import Cell, check_size
 from recurra.cells.foreign import StateSizes
 from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
 from recurra.layers.stack import run_stack
-from recurra.recurrence import check_lengths, check_reset
+from recurra.recurrence import check_lengths, check_reset, same_dtype
 
 
 class Recurrent(nn.Module):
@@ -25,7 +25,7 @@ class Recurrent(nn.Module):
             form of `recurra.Cell` or of `torch.nn.LSTMCell` will do.
         input_size: I, the features of x.
         hidden_size: H.
-        num_layers: L, layers on top of one another, each with weights of its own.
+        num_layers: L, layers on top of one another, each with weights of its own; at most 1,000.
         bidirectional: whether a second cell with weights of its own runs backwards in time in
             each layer, its outputs beside the first one's.
         dropout: the probability of an output's being zeroed between two layers, in training.
@@ -53,12 +53,9 @@ class Recurrent(nn.Module):
         **cell_options: object,
     ) -> None:
         super().__init__()
-        for name, size in (
-            ("input_size", input_size),
-            ("hidden_size", hidden_size),
-            ("num_layers", num_layers),
-        ):
-            check_size(name, size)
+        check_size("input_size", input_size)
+        check_size("hidden_size", hidden_size)
+        check_size("num_layers", num_layers, most=1000)
         _check_dropout(dropout, num_layers)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bidirectional, self.dropout, self.batch_first = bidirectional, dropout, batch_first
@@ -112,8 +109,7 @@ class Recurrent(nn.Module):
         if lengths is not None:
             lengths = check_lengths(lengths, T, B, x.device)
         if reset is not None:
-            flip = self.batch_first and isinstance(reset, Tensor) and reset.dim() == 2
-            reset = check_reset(reset.t() if flip else reset, T, B, x.device)
+            reset = check_reset(reset, T, B, x.device, self.batch_first)
         out, last = run_stack(
             [cell for cell in self.cells if isinstance(cell, Cell)],
             self.directions,
@@ -156,7 +152,7 @@ class Recurrent(nn.Module):
                 f"x must be of {axes} with I = {self.input_size}, got {tuple(x.shape)}."
             )
         weight = next(self.parameters(), x)
-        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        if not same_dtype(x, weight):
             raise ShapeError(
                 f"x is {x.dtype}, but the layer's weights are {weight.dtype}: "
                 f"convert x by x.to({weight.dtype}) or the layer by layer.to({x.dtype})."
@@ -172,8 +168,10 @@ class Recurrent(nn.Module):
         return tuple(x.new_zeros(len(self.cells), B, n) for n in self.state_sizes.values())
 
     def _check_state(self, state: Tensor | Sequence[Tensor], x: Tensor) -> State:
-        given = (state,) if isinstance(state, Tensor) else tuple(state)
         names = ", ".join(self.state_sizes)
+        if not isinstance(state, Iterable):
+            raise ShapeError(f"state must be tensors ({names}), got {type(state).__name__}.")
+        given = (state,) if isinstance(state, Tensor) else tuple(state)
         if len(given) != len(self.state_sizes):
             raise ShapeError(f"state must be one tensor for each of ({names}), got {len(given)}.")
         for value, (name, size) in zip(given, self.state_sizes.items(), strict=True):
@@ -181,7 +179,7 @@ class Recurrent(nn.Module):
             if not isinstance(value, Tensor) or value.shape != wanted:
                 got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
                 raise ShapeError(f"state {name!r} must be of (L·D, B, size) = {wanted}, got {got}.")
-            if value.dtype != x.dtype or value.device != x.device:
+            if not same_dtype(value, x) or value.device != x.device:
                 raise ShapeError(
                     f"state {name!r} is {value.dtype} on {value.device}, "
                     f"but x is {x.dtype} on {x.device}."
