@@ -10,16 +10,15 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WORKERS ?= 2
 
-.PHONY: demo test test-slow lint types bench-names clean help
+.PHONY: demo test lint types bench-names clean help
 
 help:
 	@echo "make demo         train the name generator (first time) and print names"
 	@echo "make test         every check: lint, types, tests"
-	@echo "make test-slow    the long proofs as well"
 	@echo "make bench-names  the figures the README quotes for the name generator"
 	@echo "make clean        remove .venv and caches"
 
-$(READY): pyproject.toml constraints.txt Makefile
+$(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Recurra needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	@echo "Setting up $(VENV) (once, a minute or two) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,10 +31,7 @@ demo: $(READY)
 	@$(BIN)/recurra names
 
 test: lint types $(READY)
-	@$(BIN)/python -m pytest -n $(WORKERS) -m "not slow"
-
-test-slow: $(READY)
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n $(WORKERS)
 
 lint: $(READY)
 	@$(BIN)/ruff check .
@@ -45,7 +41,7 @@ types: $(READY)
 	@$(BIN)/mypy
 
 bench-names: $(READY)
-	@$(BIN)/python benchmarks/names.py
+	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python benchmarks/names.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

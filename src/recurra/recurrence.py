@@ -1,5 +1,7 @@
 """One loop over time: any cell, its state, lengths, resets and direction."""
 
+from collections.abc import Sized
+
 import torch
 from torch import Tensor
 
@@ -34,6 +36,9 @@ def recur(
     """
     restart = None
     if reset is not None:
+        if lengths is not None:  # a border in the padding is none: the row has ended
+            time = torch.arange(x.shape[0], device=x.device).unsqueeze(1)
+            reset = reset & (time < lengths)
         restart = torch.cat([reset[1:], reset.new_zeros(1, x.shape[1])]) if reverse else reset
         fresh = tuple(torch.zeros_like(s) for s in state) if fresh is None else fresh
     steps = Steps(x, state, lengths, restart, fresh or (), reverse)
@@ -46,7 +51,11 @@ def check_lengths(lengths: object, T: int, B: int, device: torch.device) -> Tens
     Raises `ShapeError` unless they are whole numbers from 0 to T, one for each row.
     """
     if not isinstance(lengths, Tensor):
-        lengths = torch.as_tensor(lengths)
+        try:
+            none = isinstance(lengths, Sized) and len(lengths) == 0
+            lengths = torch.as_tensor(lengths, dtype=torch.int64 if none else None)
+        except (RuntimeError, TypeError, ValueError) as error:
+            raise ShapeError(f"lengths must be whole numbers, got {lengths!r}.") from error
     if lengths.dtype not in (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8):
         raise ShapeError(f"lengths must be whole numbers, got {lengths.dtype}.")
     if lengths.shape != (B,):
@@ -61,9 +70,20 @@ def check_lengths(lengths: object, T: int, B: int, device: torch.device) -> Tens
     return lengths.to(device=device, dtype=torch.int64)
 
 
-def check_reset(reset: Tensor, T: int, B: int, device: torch.device) -> Tensor:
-    """Return `reset` on `device`; raise `ShapeError` unless it is bool and (T, B)."""
-    if not isinstance(reset, Tensor) or reset.dtype != torch.bool or reset.shape != (T, B):
+def check_reset(
+    reset: object, T: int, B: int, device: torch.device, batch_first: bool = False
+) -> Tensor:
+    """Return `reset` as (T, B) on `device`.
+
+    Raises `ShapeError` unless it is a bool tensor of (T, B), or of (B, T) with `batch_first`.
+    """
+    axes, wanted = ("(B, T)", (B, T)) if batch_first else ("(T, B)", (T, B))
+    if not isinstance(reset, Tensor) or reset.dtype != torch.bool or reset.shape != wanted:
         got = f"{reset.dtype} of {tuple(reset.shape)}" if isinstance(reset, Tensor) else repr(reset)
-        raise ShapeError(f"reset must be a bool tensor of (T, B) = ({T}, {B}), got {got}.")
-    return reset.to(device)
+        raise ShapeError(f"reset must be a bool tensor of {axes} = {wanted}, got {got}.")
+    return (reset.t() if batch_first else reset).to(device)
+
+
+def same_dtype(a: Tensor, b: Tensor) -> bool:
+    """Return whether `a` and `b` can be computed with: of one dtype, or under autocast."""
+    return a.dtype == b.dtype or torch._C._is_any_autocast_enabled()

@@ -34,6 +34,15 @@ def test_the_label_decides_what_is_generated(fitted: SequenceGenerator) -> None:
         assert sum(name[0] in heads for name in made) > 50
 
 
+def test_only_the_label_s_own_symbols_are_drawn(fitted: SequenceGenerator) -> None:
+    names, countries = invented_names()
+    for country in ("Vowland", "Consland"):
+        own = {s for name, c in zip(names, countries, strict=True) if c == country for s in name}
+        drawn = set("".join(fitted.generate("", country, 300, temperature=50.0)))
+        assert drawn <= own
+        assert len(drawn) > 5
+
+
 def test_without_a_prefix_no_sequence_is_empty(fitted: SequenceGenerator) -> None:
     assert all(fitted.generate("", "Vowland", 200, temperature=3.0))
 

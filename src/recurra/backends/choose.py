@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextvars import ContextVar, Token
+from threading import Lock
 from types import TracebackType
 
 from torch import Tensor
@@ -14,7 +15,17 @@ Run = Callable[[SteppedCell, Steps], tuple[Tensor, State]]
 
 BACKENDS = ("auto", "eager", "torch")
 
-_default = "auto"
+
+class _Setting:
+    """A default; `instead` is the one that holds again once a block has claimed this one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.instead: _Setting | None = None
+
+
+_default = _Setting("auto")
+_lock = Lock()
 _within: ContextVar[str | None] = ContextVar("recurra_backend", default=None)
 
 
@@ -32,15 +43,16 @@ class use_backend:  # noqa: N801 - reads as the verb it is, like torch.no_grad
         global _default
         if name not in BACKENDS:
             raise ArgumentError(f"backend={name!r} is not known; take one of {BACKENDS}.")
-        self._name = name
-        self._before, _default = _default, name
+        with _lock:
+            self._before = _standing()
+            self._setting = _default = _Setting(name)
         self._token: Token[str | None] | None = None
 
     def __enter__(self) -> None:
         """Confine the setting to the block."""
-        global _default
-        _default = self._before
-        self._token = _within.set(self._name)
+        # Another thread may have built on the setting by now: it is withdrawn, not overwritten.
+        self._setting.instead = self._before
+        self._token = _within.set(self._setting.name)
 
     def __exit__(
         self,
@@ -55,7 +67,14 @@ class use_backend:  # noqa: N801 - reads as the verb it is, like torch.no_grad
 
 def current_backend() -> str:
     """Return the name that `use_backend` set, here and now."""
-    return _within.get() or _default
+    return _within.get() or _standing().name
+
+
+def _standing() -> _Setting:
+    setting = _default
+    while setting.instead is not None:
+        setting = setting.instead
+    return setting
 
 
 def choose(cell: SteppedCell, steps: Steps) -> Run:

@@ -6,7 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from recurra.backends import eager
 from recurra.backends.steps import State, SteppedCell, Steps
+from recurra.errors import ShapeError
+
+_GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
 def refusal(cell: SteppedCell, steps: Steps) -> str | None:
@@ -16,11 +21,15 @@ def refusal(cell: SteppedCell, steps: Steps) -> str | None:
         return "the input is empty"
     if steps.restart is not None:
         return "torch's kernels know no reset"
+    if steps.lengths is not None and steps.x.is_meta:
+        return "the lengths of meta tensors are not known"
+    if torch._C._functorch.peek_interpreter_stack() is not None:
+        return "torch's kernels know no torch.func transforms"
     if not isinstance(cell, nn.Module) or cell.torch_kernel() is None:
         return f"torch has no kernel for the equations of {name}"
     if _definer(cell, "forward") is not _definer(cell, "torch_kernel"):
         return f"{name} defines a forward of its own"
-    if any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in cell.modules()):
+    if any(getattr(m, hooks) for m in cell.modules() for hooks in _HOOKS):
         return f"{name} has hooks, which a kernel would pass by"
     return None
 
@@ -43,7 +52,7 @@ def _run_ragged(cell: SteppedCell, steps: Steps, lengths: Tensor) -> tuple[Tenso
     T, B, _ = steps.x.shape
     rows = lengths.nonzero().squeeze(-1)
     if rows.numel() == 0:
-        return steps.x.new_zeros(T, B, cell.output_size), steps.state
+        return eager.run(cell, steps)
     few = rows.numel() < B
     x = steps.x[:, rows] if few else steps.x
     lengths = lengths[rows]
@@ -65,8 +74,9 @@ def _call(cell: SteppedCell, inputs: tuple[Tensor, ...], state: State) -> list[T
     kernel = cell.torch_kernel()
     assert kernel is not None
     name, weights = kernel
-    states = tuple(s.unsqueeze(0) for s in state)
-    biases = any(weight.dim() == 1 for weight in weights)
+    _check_weights(name, weights, inputs[0], state)
+    states = tuple(s.unsqueeze(0).contiguous() for s in state)  # cuDNN takes no other
+    biases = len(weights) >= 4
     hx: Any = states if name == "lstm" else states[0]
     # (inputs, state, weights, biases, layers, dropout, training, both directions[, batch first])
     options: tuple[Any, ...] = (list(weights), biases, 1, 0.0, torch.is_grad_enabled(), False)
@@ -76,6 +86,20 @@ def _call(cell: SteppedCell, inputs: tuple[Tensor, ...], state: State) -> list[T
         result = getattr(torch._VF, name)(*inputs, hx, *options)
     out, *last = result
     return [out, *(s.squeeze(0) for s in last)]
+
+
+def _check_weights(name: str, weights: tuple[Tensor, ...], x: Tensor, state: State) -> None:
+    """Raise `ShapeError` unless the weights fit: oneDNN reads past the end of smaller ones."""
+    h, H = state[0].shape[-1], state[-1].shape[-1]
+    rows = _GATES[name] * H
+    biases, projection = len(weights) >= 4, len(weights) % 2
+    wanted = [(rows, x.shape[-1]), (rows, h), *[(rows,)] * 2 * biases, *[(h, H)] * projection]
+    got = [tuple(weight.shape) for weight in weights]
+    if got != wanted:
+        raise ShapeError(f"the weights of {name} must be of {wanted}, got {got}.")
+    if len({(weight.dtype, weight.device) for weight in weights}) > 1:
+        kinds = ", ".join(f"{weight.dtype} on {weight.device}" for weight in weights)
+        raise ShapeError(f"the weights of {name} must be of one dtype and device, got {kinds}.")
 
 
 def _mirror(x: Tensor, lengths: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 """The command line: thin, it calls what a user of the library would."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -8,6 +9,9 @@ from recurra.errors import RecurraError
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run `recurra`; exit 0, or 2 with one line that says what was wrong and where."""
+    # Threads of torch that wait for one another by spinning slow down 20-fold beside another busy
+    # process; waiting passively costs nothing beside none. libgomp reads this when it is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         from typer.exceptions import TyperException
 
@@ -43,6 +47,4 @@ def _fail(message: str) -> None:
 
 def _close_stdout() -> None:
     """Point stdout at nothing, so that the interpreter does not complain on its way out."""
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -98,12 +98,12 @@ def names(
         str | None, typer.Option(help="Training: lstm (the default), gru, elman or fcn.")
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(help="Training: passes over the names, 8 if not given.")
+        int | None, typer.Option(help="Training: passes over the names, 10 if not given.")
     ] = None,
 ) -> None:
     """Make first names for a country and a first letter.
 
-    The first run trains a model (a minute or two) and keeps it; later runs answer at once.
+    The first run trains a model (two minutes or so) and keeps it; later runs answer at once.
     Names go to standard output, one a line; everything else to standard error.
     """
     from recurra.cli.names import Request, Training, run

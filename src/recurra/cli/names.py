@@ -152,12 +152,14 @@ def _train(training: Training, folder: Path) -> SequenceGenerator:
     )
     generator = SequenceGenerator(
         cell=training.cell or "lstm",
-        epochs=training.epochs or 8,
+        epochs=training.epochs or 10,
         random_state=0 if training.seed is None else training.seed,
         validation_fraction=1 / 9,  # a tenth of all names, as many as are held out
         progress=True,
     )
     generator.fit(learned.names, learned.countries)
+    if generator.history_.stopped == "interrupted":
+        print("This model is kept; --retrain trains it anew.", file=sys.stderr)
     generator.save(folder)
     write_names_report(generator, learned, held_out, folder / "report.html")
     return generator
@@ -176,7 +178,7 @@ def _print_tour(request: Request, generator: SequenceGenerator) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title="Names that nobody may have had yet", title_justify="left")
+    table = Table(title="Generated names", title_justify="left")
     table.add_column("Country")
     table.add_column("First", justify="center")
     table.add_column("Names")

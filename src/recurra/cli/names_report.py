@@ -37,7 +37,7 @@ def write_names_report(
         ),
         facts=[
             ("Held-out loss", f"{loss:.3f} nats a character ({loss / math.log(2):.2f} bits)"),
-            ("Baseline", f"{baseline:.3f} nats a character (character pairs, counted)"),
+            ("Baseline", f"{baseline:.3f} nats a character (counted character pairs)"),
             (
                 "Cell",
                 f"{generator.cell}, {generator.hidden_size} units, "
@@ -58,6 +58,6 @@ def write_names_report(
         history=history,
         samples=samples,
         scores=[ScoreRow(s.label, s.sequences, s.symbols, s.loss, s.baseline) for s in scores],
-        baseline_name="character pairs, counted",
+        baseline_name="counted character pairs",
     )
     return write_report(report, path)

@@ -88,11 +88,13 @@ def find_country(text: str, known: Sequence[str]) -> str:
     folded = _fold(text)
     codes = _codes(folded)
     same = [label for label in known if folded and _fold(label) == folded]
-    if not same and len(codes) == 1:
-        same = [label for label in known if _codes(_fold(label)) == codes]
+    if not same:
+        # "Korea" may be two countries, but where only one of them is there, it is that one.
+        own = ((label, _codes(_fold(label))) for label in known)
+        same = [label for label, its in own if len(its) == 1 and its[0] in codes]
     if len(same) == 1:
         return same[0]
-    if len(same) > 1 or len(codes) > 1:
+    if same or len(codes) > 1:
         options = _quoted(same) if same else _quoted(country_name(code) for code in codes)
         raise ArgumentError(f"country {text[:_LONGEST]!r} may mean {options}; say which.")
     there = _listed(known)

@@ -9,18 +9,20 @@ from torch.nn.utils import get_total_norm
 
 from recurra.errors import ArgumentError
 
-_STEP = 2.0**100  # a factor every floating type but float16 holds, applied as often as needed
+# Factors that the floating types hold with their inverses; applied as often as needed.
+_STEP = 2.0**100
+_HALF_STEP = 2.0**12
 
 
 def clip_norm_band(g: Tensor, L: float, U: float) -> Tensor:
     """Return the gradient g, scaled to norm L if it is shorter and to norm U if it is longer.
 
     This is the lesson's pseudo-code; g may have any shape, the norm is that of all its elements.
-    A zero gradient has no direction and stays zero.
+    A zero gradient has no direction and stays zero. The result is a new tensor without a graph.
     Raises `ArgumentError` unless 0 <= L <= U, or when the norm is not finite.
     """
-    _check_band(L, U)
-    g = g.clone()
+    check_band(L, U)
+    g = g.detach().clone()
     _scale_into_band([g], L, U, error_if_nonfinite=True)
     return g
 
@@ -47,13 +49,14 @@ def clip_grad_norm_band_(
     Raises `ArgumentError` unless 0 <= min_norm <= max_norm, or for a norm that is not finite;
     the gradients are then unchanged.
     """
-    _check_band(min_norm, max_norm)
+    check_band(min_norm, max_norm)
     params = [params] if isinstance(params, Tensor) else params
     gradients = [p.grad for p in params if p.grad is not None]
     return _scale_into_band(gradients, min_norm, max_norm, error_if_nonfinite)
 
 
-def _check_band(L: float, U: float) -> None:
+def check_band(L: float, U: float) -> None:
+    """Raise `ArgumentError` unless 0 <= L <= U and L is finite."""
     # Written so that NaN fails.
     if not 0 <= L <= U or math.isinf(L):
         raise ArgumentError(f"the norm band needs 0 <= L <= U and a finite L, got L={L}, U={U}.")
@@ -73,22 +76,31 @@ def _scale_into_band(
             )
         return total
     if 0 < norm < L:
-        _scale(gradients, L / norm)
+        _scale(gradients, norm, L)
     elif norm > U:
-        _scale(gradients, U / norm)
+        _scale(gradients, norm, U)
     return total
 
 
 def _total_norm(gradients: list[Tensor]) -> Tensor:
     """Return the norm of all gradients together, also where squares leave their dtype's range."""
     total = get_total_norm(gradients)
-    if gradients and (not torch.isfinite(total) or total < 1e-15):
-        total = get_total_norm([g.to(torch.float64) for g in gradients])
-    return total
+    filled = [g for g in gradients if g.numel()]
+    if not filled or 1e-15 < total < math.inf:
+        return total
+    largest = max(float(g.abs().max()) for g in filled)
+    if largest == 0 or not math.isfinite(largest):
+        return total
+    return largest * get_total_norm([g.to(torch.float64) / largest for g in filled])
 
 
-def _scale(gradients: list[Tensor], factor: float) -> None:
-    while factor > _STEP:
-        torch._foreach_mul_(gradients, _STEP)
-        factor /= _STEP
-    torch._foreach_mul_(gradients, factor)
+def _scale(gradients: list[Tensor], norm: float, target: float) -> None:
+    """Multiply by target / norm, in steps where the gradients' dtype does not hold that factor."""
+    step = _HALF_STEP if any(g.dtype == torch.float16 for g in gradients) else _STEP
+    while 0 < norm * step < target:
+        torch._foreach_mul_(gradients, step)
+        norm *= step
+    while 0 < target * step < norm:
+        torch._foreach_mul_(gradients, 1 / step)
+        norm /= step
+    torch._foreach_mul_(gradients, target / norm)

@@ -18,7 +18,7 @@ from recurra.data.sequences import (
     symbols_of,
 )
 from recurra.data.splits import hold_out
-from recurra.data.vocabulary import END, START, UNKNOWN, Vocabulary
+from recurra.data.vocabulary import END, START, Vocabulary
 from recurra.errors import ArgumentError, RecurraWarning
 from recurra.layers import Recurrent
 from recurra.networks import GeneratorNetwork, Sampling, sample, summed_loss, symbol_losses
@@ -70,7 +70,7 @@ class SequenceGenerator(SequenceEstimator):
         cell_options: dict[str, Any] | None = None,
         dropout: float = 0.3,
         clip: tuple[float, float] | None = (0.0, 1.0),
-        epochs: int = 8,
+        epochs: int = 10,
         batch_size: int = 64,
         learning_rate: float = 3e-3,
         weight_decay: float = 0.01,
@@ -191,7 +191,7 @@ class SequenceGenerator(SequenceEstimator):
         unique: bool = False,
         random_state: int | None = None,
     ) -> list[Any]:
-        """Make `n` new sequences that begin with `prefix`.
+        """Make `n` new sequences that begin with `prefix`, of symbols that the label's have.
 
         Args:
             prefix: how each begins, of the same kind as the sequences learned.
@@ -253,7 +253,7 @@ class SequenceGenerator(SequenceEstimator):
             lambda tokens, state: self.network_(tokens, label, state),
             start.unsqueeze(1).expand(-1, n),
             end=END,
-            banned=(UNKNOWN, START),
+            banned=self.lexicon_.never(condition),
             min_length=0 if beginning else 1,
             max_length=self.max_length - len(beginning),
             sampling=sampling,

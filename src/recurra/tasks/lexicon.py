@@ -7,7 +7,7 @@ from functools import cached_property
 import pydantic
 
 from recurra.data.sequences import check_condition, count_starts, symbols_of
-from recurra.data.vocabulary import Vocabulary
+from recurra.data.vocabulary import END, Vocabulary
 from recurra.errors import ArgumentError
 
 
@@ -15,8 +15,9 @@ class Lexicon(pydantic.BaseModel):
     """The symbols and labels of the sequences a generator was fitted on.
 
     text: whether sequences are strings, or lists of strings; symbols: the vocabulary's, in the
-    order of their numbers; conditions: the labels, in order, empty without; starts: for each
-    label (for all sequences, without labels) how often each first symbol begins one.
+    order of their numbers; conditions: the labels, in order, empty without; then for each label
+    (for all sequences, without labels) starts: how often each first symbol begins one, and
+    alphabets: the symbols they have.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -25,11 +26,13 @@ class Lexicon(pydantic.BaseModel):
     symbols: tuple[str, ...] = pydantic.Field(strict=False)  # JSON has lists only
     conditions: list[str]
     starts: list[dict[str, int]]
+    alphabets: list[list[str]]
 
     @pydantic.model_validator(mode="after")
     def _agree(self) -> "Lexicon":
-        if len(self.starts) != max(1, len(self.conditions)):
-            raise ValueError("starts and conditions are not of the same length")
+        labels = max(1, len(self.conditions))
+        if len(self.starts) != labels or len(self.alphabets) != labels:
+            raise ValueError("conditions, starts and alphabets are not of the same length")
         if len(set(self.symbols)) != len(self.symbols):
             raise ValueError("a symbol is there twice")
         return self
@@ -45,11 +48,16 @@ class Lexicon(pydantic.BaseModel):
     ) -> "Lexicon":
         """Collect labels and beginnings of all rows, and the symbols of those trained on."""
         starts = count_starts(rows, labels)
+        vocabulary = Vocabulary.of(rows[k] for k in trained_on)
+        used: dict[str | None, set[str]] = {label: set() for label in starts}
+        for k, row in enumerate(rows):
+            used[None if labels is None else labels[k]].update(row)
         return cls(
             text=text,
-            symbols=Vocabulary.of(rows[k] for k in trained_on).symbols,
+            symbols=vocabulary.symbols,
             conditions=[label for label in starts if label is not None],
             starts=list(starts.values()),
+            alphabets=[[s for s in vocabulary.symbols if s in used[label]] for label in starts],
         )
 
     @cached_property
@@ -69,6 +77,12 @@ class Lexicon(pydantic.BaseModel):
             return None
         numbers = {label: k for k, label in enumerate(self.conditions)}
         return [numbers[label] for label in labels]
+
+    def never(self, label: str | None) -> list[int]:
+        """Return the numbers never drawn for a label: of symbols its sequences do not have."""
+        place = 0 if label is None else self.conditions.index(label)
+        drawn = {END, *self.vocabulary.encode(self.alphabets[place])}
+        return [number for number in range(len(self.vocabulary)) if number not in drawn]
 
     def joined(self, symbols: Sequence[str]) -> str | list[str]:
         """Return symbols as the user gives sequences: a string, or a list."""
