@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from recurra.version import __version__
+
 if TYPE_CHECKING:
     from recurra import cells, errors
     from recurra.backends import use_backend
@@ -11,8 +13,6 @@ if TYPE_CHECKING:
     from recurra.gradients import clip_grad_norm_band_, clip_norm_band
     from recurra.layers import GRU, LSTM, RNN, Recurrent
     from recurra.tasks import SequenceGenerator, load
-
-__version__ = "0.1.0"
 
 # Where each public name lives. They are imported when they are first asked for, so that
 # `recurra --help` does not wait for torch, nor a layer for scikit-learn.
@@ -41,6 +41,7 @@ __all__ = [
     "RecurraError",
     "Recurrent",
     "SequenceGenerator",
+    "__version__",
     "cells",
     "clip_grad_norm_band_",
     "clip_norm_band",

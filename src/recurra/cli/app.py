@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from recurra import __version__
+from recurra.version import __version__
 
 app = typer.Typer(
     name="recurra",

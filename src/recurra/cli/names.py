@@ -8,28 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recurra.cli.tour import as_names_are_written, tour
 from recurra.data.countries import find_country
 from recurra.errors import ArgumentError, RecurraWarning
 from recurra.tasks import SequenceGenerator
 
 if TYPE_CHECKING:
     from recurra.data.names import NameTable
-
-# What `recurra names` shows when it is asked for nothing: a country, a letter its names have.
-TOUR = (
-    ("Italy", "S"),
-    ("Japan", "美"),
-    ("Brazil", "L"),
-    ("Germany", "K"),
-    ("Greece", "Α"),
-    ("Iceland", "H"),
-    ("India", "A"),
-    ("Israel", "א"),
-    ("Nigeria", "O"),
-    ("Poland", "W"),
-    ("Ukraine", "В"),
-    ("Türkiye", "Y"),
-)
 
 
 @dataclass(frozen=True)
@@ -104,7 +89,6 @@ def run(request: Request, training: Training, *, list_countries: bool = False) -
     folder = training.folder()
     fresh = training.needed(folder)
     generator = _train(training, folder) if fresh else SequenceGenerator.load(folder)
-    assert isinstance(generator, SequenceGenerator)
     if list_countries:
         for country in generator.conditions_:
             print(country)
@@ -112,7 +96,7 @@ def run(request: Request, training: Training, *, list_countries: bool = False) -
         _print_tour(request, generator)
     else:
         country = find_country(request.country, generator.conditions_)
-        first = _as_names_are_written(request.first, generator, country)
+        first = as_names_are_written(request.first, generator, country)
         for name in request.make(generator, country, first, request.number):
             print(name)
     report = folder / "report.html"
@@ -165,15 +149,6 @@ def _train(training: Training, folder: Path) -> SequenceGenerator:
     return generator
 
 
-def _as_names_are_written(first: str, generator: SequenceGenerator, country: str) -> str:
-    """Give the letter its capital, or take it away, where only that begins a name."""
-    starts = generator.starts_[country]
-    for form in (first, first[:1].upper() + first[1:], first[:1].lower() + first[1:]):
-        if form[:1] in starts:
-            return form
-    return first
-
-
 def _print_tour(request: Request, generator: SequenceGenerator) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -186,22 +161,3 @@ def _print_tour(request: Request, generator: SequenceGenerator) -> None:
         names = request.make(generator, country, first, 5)
         table.add_row(country, first, ", ".join(names))
     Console().print(table)
-
-
-def tour(generator: SequenceGenerator, first: str = "") -> list[tuple[str, str]]:
-    """Return a dozen labels of the model, each with a letter that its names begin with."""
-    starts = generator.starts_
-    if first:
-        fitting = [
-            (label, letter)
-            for label in generator.conditions_
-            if (letter := _as_names_are_written(first, generator, label))[:1] in starts[label]
-        ]
-        if not fitting:
-            raise ArgumentError(f"--first {first!r}: no name of any country starts with it.")
-        return sorted(fitting, key=lambda pair: -starts[pair[0]][pair[1][:1]])[:12]
-    known = [(label, letter) for label, letter in TOUR if letter in starts.get(label, {})]
-    if known:
-        return known
-    most = sorted(generator.conditions_, key=lambda label: -sum(starts[label].values()))[:12]
-    return [(label, max(starts[label], key=lambda letter: starts[label][letter])) for label in most]

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recurra.cli.tour import tour
 from recurra.report.generator import GeneratorReport, SampleRow, ScoreRow, write_report
 from recurra.tasks import SequenceGenerator, mean_losses, score_labels
 
@@ -15,8 +16,6 @@ def write_names_report(
     generator: SequenceGenerator, learned: "NameTable", held_out: "NameTable", path: Path
 ) -> Path:
     """Judge the generator on the names held out, and write the page about it."""
-    from recurra.cli.names import tour
-
     scores = score_labels(generator, held_out.names, held_out.countries, learned.names)
     loss, baseline = mean_losses(scores)
     known = set(learned.names)

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from recurra.errors import ArgumentError, ModelFileError, NotFittedError
 from recurra.gradients.clip import check_band
 from recurra.tasks.parameters import Parameters
-from recurra.tasks.storage import Saved, write_model
+from recurra.tasks.storage import Saved, read_model, write_model
 from recurra.training import Callback, History, Trainer, warmup_cosine
 from recurra.training.loop import Batches, Loss
 from recurra.training.progress import TerminalProgress
@@ -73,21 +73,16 @@ class SequenceEstimator(Parameters, ABC):
         )
 
     @classmethod
-    def load(
-        cls, path: str | os.PathLike[str], *, cell: type[nn.Module] | None = None
-    ) -> "SequenceEstimator":
+    def load(cls, path: str | os.PathLike[str], *, cell: type[nn.Module] | None = None) -> Self:
         """Return the estimator saved at `path`; `recurra.load` does this for any task."""
-        from recurra.tasks.loading import load
-
-        estimator = load(path, cell=cell)
-        if not isinstance(estimator, cls):
-            raise ModelFileError(
-                f"{path}: holds a {type(estimator).__name__}, not a {cls.__name__}."
-            )
-        return estimator
+        saved = read_model(path)
+        if saved.config.task != cls.__name__:
+            raise ModelFileError(f"{path}: holds a {saved.config.task}, not a {cls.__name__}.")
+        return cls.restore(saved, cell)
 
     @classmethod
-    def _restore(cls, saved: Saved, cell: type[nn.Module] | None) -> "SequenceEstimator":
+    def restore(cls, saved: Saved, cell: type[nn.Module] | None = None) -> Self:
+        """Build the estimator of a folder that was read; raises `ModelFileError`."""
         parameters = dict(saved.config.parameters)
         named = parameters.get("cell")
         if isinstance(named, dict):

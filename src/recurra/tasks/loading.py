@@ -34,4 +34,4 @@ def load(
             f"{saved.path}: holds a model for the task {saved.config.task!r}, which this version "
             f"does not know; it knows {', '.join(TASKS)}."
         )
-    return TASKS[saved.config.task]._restore(saved, cell)
+    return TASKS[saved.config.task].restore(saved, cell)

@@ -19,8 +19,8 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-import recurra
 from recurra.errors import ModelFileError
+from recurra.version import __version__
 
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, HISTORY = "config.json", "model.safetensors", "history.json"
@@ -71,7 +71,7 @@ def write_model(
     config = Config(
         format="recurra-model",
         version=FORMAT_VERSION,
-        recurra=recurra.__version__,
+        recurra=__version__,
         task=task,
         parameters=dict(parameters),
         fitted=dict(fitted),
@@ -105,7 +105,7 @@ def read_model(path: str | os.PathLike[str]) -> Saved:
     if isinstance(version, int) and version > FORMAT_VERSION:
         raise ModelFileError(
             f"{path / CONFIG}: written by a newer Recurra ({record.get('recurra')}, format "
-            f"{version}); this one is {recurra.__version__}, format {FORMAT_VERSION}."
+            f"{version}); this one is {__version__}, format {FORMAT_VERSION}."
         )
     try:
         config = Config.model_validate(record)
