@@ -41,7 +41,7 @@ types: $(READY)
 	@$(BIN)/mypy
 
 bench-names: $(READY)
-	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python benchmarks/names.py
+	@GOMP_SPINCOUNT=1000 $(BIN)/python benchmarks/names.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

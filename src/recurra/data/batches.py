@@ -76,9 +76,9 @@ class TokenBatches:
 
     def batch(self, chosen: Tensor) -> TokenBatch:
         """Return the batch of the rows `chosen`."""
-        rows = [self._rows[int(k)] for k in chosen]
-        inputs = pad_sequence([row[:-1] for row in rows], padding_value=END)
-        targets = pad_sequence([row[1:] for row in rows], padding_value=IGNORED)
+        rows = pad_sequence([self._rows[k] for k in chosen.tolist()], padding_value=IGNORED)
+        targets = rows[1:].clone()
+        inputs = rows[:-1].clamp(min=END)  # what stands in padding is read, and ignored
         if self._rare is not None:
             self._forget(inputs, targets, self._rare)
         return TokenBatch(

@@ -22,7 +22,9 @@ class GeneratorNetwork(nn.Module):
         conditions: how many labels there are, 0 for none.
         embedding_size: E, the features of an embedding.
         recurrent: the layer, with input_size E, or 2·E where there are labels.
-        dropout: the probability of a feature's being zeroed before and after the layer.
+        dropout: the probability of a feature's being zeroed before and after the layer, for a
+            sequence the same features at every step (locked dropout, Merity et al., arXiv
+            1708.02182).
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class GeneratorNetwork(nn.Module):
         self.symbols = _embedding(symbols, embedding_size, 1 / math.sqrt(embedding_size))
         self.conditions = _embedding(conditions, embedding_size, 1.0) if conditions else None
         self.recurrent = recurrent
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout
         self.project = nn.Linear(recurrent.output_size, embedding_size)
         self.bias = nn.Parameter(torch.zeros(symbols))
 
@@ -58,9 +60,15 @@ class GeneratorNetwork(nn.Module):
         if self.conditions is not None:
             label = self.conditions(condition)
             x = torch.cat([x, label.expand(len(tokens), -1, -1)], -1)
-        out, state = self.recurrent(self.dropout(x), state)
-        features = self.project(self.dropout(out))
+        out, state = self.recurrent(self._drop(x), state)
+        features = self.project(self._drop(out))
         return nn.functional.linear(features, self.symbols.weight, self.bias), state
+
+    def _drop(self, x: Tensor) -> Tensor:
+        """Zero features of x (T, B, N), for each sequence the same ones at every step."""
+        if not (self.training and self.dropout):
+            return x
+        return x * nn.functional.dropout(torch.ones_like(x[:1]), self.dropout)
 
 
 def _embedding(count: int, size: int, deviation: float) -> nn.Embedding:
