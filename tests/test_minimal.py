@@ -1,5 +1,7 @@
 """The one file to run when only one is run: it imports, and an LSTM learns what torch's does."""
 
+import subprocess
+import sys
 from importlib.metadata import version
 
 import pytest
@@ -43,3 +45,15 @@ def test_any_cell_is_a_layer() -> None:
     assert torch.equal(out[2:, 1], torch.zeros(3, 8))
     out.sum().backward()
     assert all(p.grad is not None for p in layer.parameters())
+
+
+def test_a_missing_package_is_named_with_the_extra_that_brings_it() -> None:
+    code = (
+        "import sys; sys.modules['pydantic'] = None\n"
+        "import recurra\n"
+        "try: recurra.SequenceGenerator\n"
+        "except recurra.errors.MissingDependencyError as error: print(error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert "recurra.SequenceGenerator needs the package pydantic" in done.stdout, done.stderr
+    assert "recurra[tasks]" in done.stdout

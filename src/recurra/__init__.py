@@ -55,7 +55,14 @@ def __getattr__(name: str) -> object:
     if name in _ROOMS:
         return import_module(f"recurra.{name}")
     if name in _HOMES:
-        found: object = getattr(import_module(_HOMES[name]), name)
+        try:
+            found: object = getattr(import_module(_HOMES[name]), name)
+        except ModuleNotFoundError as error:
+            if _HOMES[name] != "recurra.tasks":
+                raise
+            raise import_module("recurra.errors").MissingDependencyError(
+                f"recurra.{name} needs the package {error.name}: pip install 'recurra[tasks]'."
+            ) from error
         globals()[name] = found
         return found
     raise AttributeError(f"module 'recurra' has no attribute {name!r}")

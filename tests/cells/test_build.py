@@ -216,3 +216,8 @@ def test_building_leaves_every_modules_mode_as_it_was(
 def test_building_leaves_no_gradients_and_no_graph() -> None:
     cell = build_cell("lstm", 3, 4)
     assert all(p.grad is None and p.is_leaf for p in cell.parameters())
+
+
+def test_a_built_cell_must_have_the_hidden_size_that_is_said() -> None:
+    with pytest.raises(ShapeError, match=r"hidden_size is 9, but the cell's states are \{'h': 5"):
+        build_cell(CELLS["lstm"](3, 5), 3, 9)

@@ -116,7 +116,7 @@ def test_it_is_its_cells_composed_by_hand(kind: str, num_layers: int, bidirectio
 @pytest.mark.parametrize("kind", ["gru", "lstm", "fcn"])
 def test_resets_and_lengths_hold_in_every_layer_and_direction(kind: str, learned: bool) -> None:
     layer = build(kind, num_layers=2, bidirectional=True, learn_initial_state=learned)
-    for parameter in layer.initial_state:
+    for parameter in layer.initial_state or ():
         nn.init.normal_(parameter)
     x = torch.randn(T, B, I, dtype=torch.float64, requires_grad=True)
     reset = torch.rand(T, B) < 0.4
@@ -259,14 +259,14 @@ def test_a_learned_initial_state_starts_at_zero_and_gets_gradients(kind: str) ->
         (4, size) for size in layer.state_sizes.values()
     ]
     layer(x)[0].square().sum().backward()
-    for parameter in layer.initial_state:
+    for parameter in layer.initial_state or ():
         assert parameter.grad is not None
         assert torch.count_nonzero(parameter.grad) == parameter.numel()
 
 
 def test_a_learned_initial_state_is_the_same_as_giving_it() -> None:
     layer = build("lstm", num_layers=2, learn_initial_state=True)
-    for parameter in layer.initial_state:
+    for parameter in layer.initial_state or ():
         nn.init.normal_(parameter)
     x = torch.randn(T, B, I, dtype=torch.float64)
     given = tuple(p.detach().unsqueeze(1).repeat(1, B, 1) for p in layer.initial_state)

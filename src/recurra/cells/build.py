@@ -62,6 +62,10 @@ def as_cell(
         cell: Cell = module
         if cell.input_size != input_size:
             raise ShapeError(f"the cell takes input_size={cell.input_size}, not {input_size}.")
+        if hidden_size not in cell.state_sizes.values():
+            raise ShapeError(
+                f"hidden_size is {hidden_size}, but the cell's states are {cell.state_sizes}."
+            )
     else:
         cell = adapt(module, input_size, hidden_size, state_sizes)
     if type(cell) not in CELLS.values():  # ours are tested; on the meta device a step is slow

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from recurra.errors import RecurraError
 
@@ -18,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         from recurra.cli.app import command
     except ModuleNotFoundError as error:
-        sys.exit(f"recurra: the command line needs {error.name}: pip install 'recurra[cli]'")
+        _fail(f"the command line needs the package {error.name}: pip install 'recurra[cli]'")
     try:
         status = command().main(
             list(sys.argv[1:] if arguments is None else arguments),
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(error.format_message())
     except RecurraError as error:
         _fail(str(error))
+    except ModuleNotFoundError as error:
+        _fail(f"this command needs the package {error.name}: pip install 'recurra[cli]'")
     except OSError as error:
         if isinstance(error, BrokenPipeError):
             _close_stdout()
@@ -41,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(status or 0)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     print("recurra: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(2)
 

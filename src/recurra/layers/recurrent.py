@@ -72,12 +72,11 @@ class Recurrent(nn.Module):
         first = self._first()
         self.state_sizes = first.state_sizes
         self.output_size = self.directions * first.output_size
-        self.initial_state = nn.ParameterList()
+        self.initial_state = None
         if learn_initial_state:
             like = next(first.parameters(), torch.empty(0))
-            self.initial_state.extend(
-                nn.Parameter(like.new_zeros(len(self.cells), n)) for n in self.state_sizes.values()
-            )
+            sizes = self.state_sizes.values()
+            self.initial_state = nn.ParameterList(like.new_zeros(len(self.cells), n) for n in sizes)
 
     def forward(
         self,
@@ -163,7 +162,7 @@ class Recurrent(nn.Module):
 
     def _fresh_state(self, x: Tensor) -> State:
         B = x.shape[1]
-        if self.initial_state:
+        if self.initial_state is not None:
             return tuple(s.unsqueeze(1).expand(-1, B, -1) for s in self.initial_state)
         return tuple(x.new_zeros(len(self.cells), B, n) for n in self.state_sizes.values())
 
