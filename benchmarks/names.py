@@ -80,10 +80,11 @@ def beside_plain_pytorch(data: Data, epochs: int) -> SequenceGenerator:
     same = data.learned.select(split_by_group(groups, (8 / 9, 1 / 9))[0])
     peer = PlainLSTM(
         list(zip(same.names, same.countries, strict=True)),
-        ours.batch_size,
-        ours.hidden_size,
-        ours.embedding_size,
-        ours.learning_rate,
+        batch=ours.batch_size,
+        hidden=ours.hidden_size,
+        embedding=ours.embedding_size,
+        rate=ours.learning_rate,
+        epochs=epochs,
     )
     beside = PeerBeside(peer)
     ours.callbacks = [beside]
@@ -136,8 +137,8 @@ def judge_generated(model: SequenceGenerator, data: Data, most: int) -> None:
     print(f"- begin with the letter asked for: {begin:.1%}")
     print(
         f"- the judge has the country in its top five: {top_made:.3f}, for held-out real names "
-        f"{top_real:.3f}: {top_made / top_real:.2f} times as often; for the new ones alone "
-        f"{top_novel:.3f}, {top_novel / top_real:.2f} times"
+        f"{top_real:.3f}: {top_made / top_real:.3f} times as often; for the new ones alone "
+        f"{top_novel:.3f}, {top_novel / top_real:.3f} times"
     )
     print(f"- not among the training names: {len(novel) / len(made):.1%}")
 

@@ -1,7 +1,8 @@
 """The peer: the same name model as somebody writes it by hand in plain PyTorch.
 
 Nothing here is Recurra's: torch.nn.LSTM, torch.optim, torch's own gradient clipping. It has the
-sizes, the optimiser and the batch size of ours, and puts names of like length into a batch.
+sizes, the optimiser, the batch size and the cosine of ours, and puts names of like length into a
+batch.
 """
 
 import random
@@ -38,7 +39,16 @@ class Model(nn.Module):
 class PlainLSTM:
     """A model and its training, an epoch at a time."""
 
-    def __init__(self, train: list[Row], batch: int, hidden: int, embedding: int, rate: float):
+    def __init__(
+        self,
+        train: list[Row],
+        *,
+        batch: int,
+        hidden: int,
+        embedding: int,
+        rate: float,
+        epochs: int,
+    ):
         torch.manual_seed(0)
         self.random = random.Random(0)
         letters = sorted({letter for name, _ in train for letter in name})
@@ -48,6 +58,7 @@ class PlainLSTM:
         self.batch = batch
         self.model = Model(len(letters) + 4, len(self.countries), embedding, hidden, 0.3)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=rate)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, epochs)
 
     def _encode(self, row: Row) -> tuple[Tensor, int]:
         name, country = row
@@ -76,6 +87,7 @@ class PlainLSTM:
             (total / count).backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
             self.optimizer.step()
+        self.schedule.step()
         return time.perf_counter() - began
 
     @torch.no_grad()

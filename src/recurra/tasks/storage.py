@@ -28,7 +28,11 @@ _MAX_JSON = 64 * 2**20  # bytes; a config of ours is some kilobytes
 
 
 class Config(pydantic.BaseModel):
-    """What config.json holds: the task, its parameters, what `fit` learned beside the weights."""
+    """What config.json holds: the task, its parameters, what `fit` learned beside the weights.
+
+    The SHA-256 checksums are those of the two other files and of this record itself without its
+    own: whatever is damaged, nothing else is loaded in its place.
+    """
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True)
 
@@ -39,6 +43,13 @@ class Config(pydantic.BaseModel):
     parameters: dict[str, Any]
     fitted: dict[str, Any]
     weights_sha256: str
+    history_sha256: str
+    sha256: str = ""
+
+    def checksum(self) -> str:
+        """Return the checksum of all that stands here, but for the checksum."""
+        record = self.model_dump(exclude={"sha256"})
+        return _sha256(json.dumps(record, sort_keys=True, separators=(",", ":")).encode())
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,7 @@ def write_model(
     if path.exists() and not _replaceable(path):
         raise ModelFileError(f"{path}: is there already and is no model; it was left as it is.")
     weights = safetensors.torch.save({k: v.detach().cpu().contiguous() for k, v in tensors.items()})
+    record = _as_json(dict(history))
     config = Config(
         format="recurra-model",
         version=FORMAT_VERSION,
@@ -75,13 +87,13 @@ def write_model(
         task=task,
         parameters=dict(parameters),
         fitted=dict(fitted),
-        weights_sha256=hashlib.sha256(weights).hexdigest(),
+        weights_sha256=_sha256(weights),
+        history_sha256=_sha256(record),
     )
-    files = {
-        CONFIG: _as_json(config.model_dump()),
-        WEIGHTS: weights,
-        HISTORY: _as_json(dict(history)),
-    }
+    # As it will be read back: JSON has lists where Python has tuples.
+    config = Config.model_validate(json.loads(_as_json(config.model_dump())))
+    config = config.model_copy(update={"sha256": config.checksum()})
+    files = {CONFIG: _as_json(config.model_dump()), WEIGHTS: weights, HISTORY: record}
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
@@ -113,14 +125,20 @@ def read_model(path: str | os.PathLike[str]) -> Saved:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise ModelFileError(f"{path / CONFIG}: damaged, {where}: {first['msg']}.") from None
-    weights = _read_bytes(path / WEIGHTS)
-    if hashlib.sha256(weights).hexdigest() != config.weights_sha256:
-        raise ModelFileError(f"{path / WEIGHTS}: damaged, its checksum is not the config's.")
+    if config.checksum() != config.sha256:
+        raise ModelFileError(f"{path / CONFIG}: damaged or edited, its checksum does not fit.")
+    weights, history = _read_bytes(path / WEIGHTS), _read_bytes(path / HISTORY)
+    for name, content, wanted in (
+        (WEIGHTS, weights, config.weights_sha256),
+        (HISTORY, history, config.history_sha256),
+    ):
+        if _sha256(content) != wanted:
+            raise ModelFileError(f"{path / name}: damaged, its checksum is not the config's.")
     try:
         tensors = safetensors.torch.load(weights)
     except (SafetensorError, ValueError, KeyError) as error:
         raise ModelFileError(f"{path / WEIGHTS}: damaged, {error}.") from None
-    return Saved(path, config, tensors, _read_json(path / HISTORY))
+    return Saved(path, config, tensors, _parse_json(history, path / HISTORY))
 
 
 def _replaceable(path: Path) -> bool:
@@ -146,6 +164,10 @@ def _move_into_place(beside: Path, path: Path) -> None:
 
 def _as_json(record: dict[str, Any]) -> bytes:
     return json.dumps(record, ensure_ascii=False, indent=1, allow_nan=True).encode()
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _write_durably(file: Path, content: bytes) -> None:
@@ -175,8 +197,12 @@ def _read_bytes(file: Path) -> bytes:
 def _read_json(file: Path) -> dict[str, Any]:
     if file.is_file() and file.stat().st_size > _MAX_JSON:
         raise ModelFileError(f"{file}: damaged, larger than {_MAX_JSON // 2**20} MiB.")
+    return _parse_json(_read_bytes(file), file)
+
+
+def _parse_json(content: bytes, file: Path) -> dict[str, Any]:
     try:
-        record = json.loads(_read_bytes(file))
+        record = json.loads(content)
     except (ValueError, RecursionError) as error:
         raise ModelFileError(f"{file}: damaged, {error}.") from None
     if not isinstance(record, dict):
