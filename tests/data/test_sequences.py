@@ -18,7 +18,11 @@ def test_a_text_becomes_its_characters_in_nfc() -> None:
 
 
 def test_lists_keep_their_symbols() -> None:
-    assert check_sequences([["ab", "c"], ["d"]], 10) == [["ab", "c"], ["d"]]
+    assert check_sequences([["ab", "c"], ("d",)], 10) == ([["ab", "c"], ["d"]], False)
+
+
+def test_texts_may_come_from_anything_that_can_be_gone_through() -> None:
+    assert check_sequences((name for name in ("ab", "c")), 10) == ([["a", "b"], ["c"]], True)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from recurra.errors import ArgumentError
-from recurra.networks import Sampling, sample
+from recurra.networks import Sampling, collect, sample
 
 State = tuple[Tensor, ...]
 LOGITS = torch.tensor([2.0, 1.0, 0.0, -1.0])
@@ -22,17 +22,22 @@ def constant(logits: Tensor = LOGITS):  # type: ignore[no-untyped-def]
 
 def test_temperature_divides_the_logits() -> None:
     p = Sampling(temperature=0.5).probabilities(LOGITS)
-    torch.testing.assert_close(p, (LOGITS * 2).softmax(-1))
+    torch.testing.assert_close(p, (LOGITS.double() * 2).softmax(-1))
+
+
+@pytest.mark.parametrize(("temperature", "first"), [(1e-310, 1.0), (1e-30, 1.0), (1e308, 0.25)])
+def test_no_temperature_is_too_low_or_too_high(temperature: float, first: float) -> None:
+    assert Sampling(temperature).probabilities(LOGITS)[0] == pytest.approx(first)
 
 
 def test_top_k_keeps_the_likeliest_k() -> None:
     p = Sampling(top_k=2).probabilities(LOGITS)
-    torch.testing.assert_close(p[:2], LOGITS[:2].softmax(-1))
+    torch.testing.assert_close(p[:2], LOGITS[:2].double().softmax(-1))
     assert p[2:].tolist() == [0.0, 0.0]
 
 
 def test_top_p_keeps_the_fewest_that_reach_p() -> None:
-    full = LOGITS.softmax(-1)  # 0.644, 0.237, 0.087, 0.032
+    full = LOGITS.double().softmax(-1)  # 0.644, 0.237, 0.087, 0.032
     p = Sampling(top_p=0.7).probabilities(LOGITS.flip(-1)).flip(-1)
     torch.testing.assert_close(p[:2], full[:2] / full[:2].sum())
     assert p[2:].tolist() == [0.0, 0.0]
@@ -104,3 +109,27 @@ def test_the_same_generator_seed_draws_the_same() -> None:
         for _ in range(2)
     )
     assert first == second
+
+
+def test_collecting_draws_until_there_are_enough() -> None:
+    asked: list[int] = []
+
+    def draw(count: int) -> list[list[str]]:
+        asked.append(count)
+        return [["a"]] * count
+
+    assert collect(draw, 1200) == [["a"]] * 1200
+    assert asked == [512, 512, 176]
+
+
+def test_collecting_different_ones_gives_up_when_nothing_new_comes() -> None:
+    rows = iter([["a"], ["b"], ["a"], ["c"]])
+    asked = 0
+
+    def draw(count: int) -> list[list[str]]:
+        nonlocal asked
+        asked += 1
+        return [next(rows, ["a"])]
+
+    assert collect(draw, 9, unique=True) == [["a"], ["b"], ["c"]]
+    assert asked == 4 + 20

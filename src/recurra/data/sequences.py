@@ -20,8 +20,8 @@ def symbols_of(sequence: str | Sequence[str]) -> list[str]:
     return list(unicodedata.normalize("NFC", sequence) if isinstance(sequence, str) else sequence)
 
 
-def check_sequences(X: Sequences, max_length: int) -> list[list[str]]:
-    """Return each sequence's symbols.
+def check_sequences(X: Sequences, max_length: int) -> tuple[list[list[str]], bool]:
+    """Return each sequence's symbols, and whether the sequences are strings.
 
     Raises `DataError`, which names the row, unless `X` is a list of strings or a list of lists
     of strings, none of them empty or longer than `max_length`.
@@ -52,7 +52,7 @@ def check_sequences(X: Sequences, max_length: int) -> list[list[str]]:
         rows.append(symbols)
     if not rows:
         raise DataError("X is empty: there are no sequences.")
-    return rows
+    return rows, kind is str
 
 
 def check_condition(condition: Sequence[str], n: int, *, several: bool = True) -> list[str]:

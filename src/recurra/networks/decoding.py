@@ -42,7 +42,9 @@ class Sampling:
 
     def probabilities(self, logits: Tensor) -> Tensor:
         """Return the probabilities to draw from: logits (..., V) -> (..., V)."""
-        logits = logits / self.temperature
+        # From the likeliest down and in float64, so that no temperature leaves the range.
+        logits = logits.double()
+        logits = (logits - logits.amax(-1, keepdim=True)) / self.temperature
         if self.top_k is not None and self.top_k < logits.shape[-1]:
             least = logits.topk(self.top_k).values[..., -1:]
             logits = logits.masked_fill(logits < least, -math.inf)
@@ -91,7 +93,7 @@ def sample(
         logits, state = step(tokens, state)
         barred = [*banned, end] if drawn_so_far < min_length else [*banned]
         numbers = torch.tensor(barred, device=device, dtype=torch.long)
-        logits = logits[-1].float().index_fill(-1, numbers, -math.inf)
+        logits = logits[-1].index_fill(-1, numbers, -math.inf)
         p = sampling.probabilities(logits)
         symbol = torch.multinomial(p, 1, generator=generator).squeeze(-1)
         symbol = torch.where(going, symbol, end)
@@ -102,3 +104,28 @@ def sample(
         tokens = symbol.unsqueeze(0)
     rows = torch.stack(drawn, 1).tolist() if drawn else [[]] * start.shape[1]
     return [row[: row.index(end)] if end in row else row for row in rows]
+
+
+def collect(
+    draw: Callable[[int], list[list[str]]], n: int, *, unique: bool = False
+) -> list[list[str]]:
+    """Return `n` sequences drawn some at a time; with `unique` all different.
+
+    Args:
+        draw: returns as many sequences as it is asked for.
+        n: how many.
+        unique: leave out what came up before, and give up once twenty draws brought nothing new;
+            there are then fewer than `n`.
+    """
+    made: list[list[str]] = []
+    seen: set[tuple[str, ...]] = set()
+    fruitless = 0
+    while len(made) < n and fruitless < 20:
+        before = len(made)
+        count = max(2 * (n - before), 16) if unique else n - before
+        for row in draw(min(count, 512)):
+            if not unique or tuple(row) not in seen:
+                seen.add(tuple(row))
+                made.append(row)
+        fruitless = 0 if len(made) > before else fruitless + 1
+    return made[:n]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from recurra.data.batches import TokenBatches
@@ -15,13 +16,19 @@ from recurra.data.sequences import (
     check_sequences,
     check_weights,
     seen_once,
-    symbols_of,
 )
 from recurra.data.splits import hold_out
 from recurra.data.vocabulary import END, START, Vocabulary
 from recurra.errors import ArgumentError, RecurraWarning
 from recurra.layers import Recurrent
-from recurra.networks import GeneratorNetwork, Sampling, sample, summed_loss, symbol_losses
+from recurra.networks import (
+    GeneratorNetwork,
+    Sampling,
+    collect,
+    sample,
+    summed_loss,
+    symbol_losses,
+)
 from recurra.tasks.baseline import bigram_loss
 from recurra.tasks.estimator import SequenceEstimator, check_parameters, seeded
 from recurra.tasks.lexicon import Lexicon
@@ -118,12 +125,12 @@ class SequenceGenerator(SequenceEstimator):
         used.
         """
         self._check_parameters()
-        rows = check_sequences(X, self.max_length)
+        rows, text = check_sequences(X, self.max_length)
         labels = None if condition is None else check_condition(condition, len(rows))
         weights = check_weights(sample_weight, len(rows))
         seed = self._seed()
         train, valid = hold_out(rows, self.validation_fraction, seed)
-        self.lexicon_ = Lexicon.of(rows, labels, train, text=isinstance(X[0], str))
+        self.lexicon_ = Lexicon.of(rows, labels, train, text=text)
         with seeded(seed):
             self.network_ = self._build().to(self._target_device())
             draw = torch.Generator().manual_seed(seed)
@@ -161,15 +168,21 @@ class SequenceGenerator(SequenceEstimator):
 
         It is minus the loss. A symbol not seen in training counts as unknown, whichever it is.
         """
-        total = float(self.score_samples(X, condition).sum())
-        return total / sum(len(symbols_of(sequence)) + 1 for sequence in X)
+        samples, symbols = self._scored(X, condition)
+        return float(samples.sum()) / symbols
 
     def score_samples(
         self, X: Sequences, condition: Sequence[str] | None = None
-    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+    ) -> NDArray[np.float64]:
         """Return the log-likelihood of each sequence and its end, in nats: (n,) float64."""
+        return self._scored(X, condition)[0]
+
+    def _scored(
+        self, X: Sequences, condition: Sequence[str] | None
+    ) -> tuple[NDArray[np.float64], int]:
+        """Return each sequence's log-likelihood, and how many symbols and ends there are."""
         self._check_fitted()
-        rows = check_sequences(X, self.max_length)
+        rows, _ = check_sequences(X, self.max_length)
         labels = self.lexicon_.check_labels(condition, len(rows))
         batches = self._batches(rows, labels)
         scores = np.empty(len(rows))
@@ -177,7 +190,7 @@ class SequenceGenerator(SequenceEstimator):
             for chosen in batches.order():
                 losses = symbol_losses(self.network_, batches.batch(chosen))
                 scores[chosen.numpy()] = -losses.double().sum(0).cpu().numpy()
-        return scores
+        return scores, sum(len(row) + 1 for row in rows)
 
     def generate(
         self,
@@ -216,16 +229,9 @@ class SequenceGenerator(SequenceEstimator):
         draw = None
         if random_state is not None:
             draw = torch.Generator(device).manual_seed(random_state)
-        made: list[list[str]] = []
-        seen: set[tuple[str, ...]] = set()
-        for _ in range(20 if unique else 1):
-            count = n if not unique else max(2 * (n - len(made)), 16)
-            for row in self._draw(beginning, condition, count, sampling, draw):
-                if not unique or tuple(row) not in seen:
-                    seen.add(tuple(row))
-                    made.append(row)
-            if len(made) >= n:
-                break
+        made = collect(
+            lambda count: self._draw(beginning, condition, count, sampling, draw), n, unique=unique
+        )
         if len(made) < n:
             warnings.warn(
                 f"only {len(made)} different sequences came up where {n} were asked for; "
@@ -233,7 +239,7 @@ class SequenceGenerator(SequenceEstimator):
                 RecurraWarning,
                 stacklevel=2,
             )
-        return [self.lexicon_.joined(row) for row in made[:n]]
+        return [self.lexicon_.joined(row) for row in made]
 
     def _draw(
         self,

@@ -29,7 +29,7 @@ class TerminalProgress(Callback):
         self._bar: Progress | None = None
         self._task: TaskID | None = None
         self._valid = ""
-        self._mean = 0.0
+        self._losses: list[float] = []
         self._began = 0.0
 
     def on_train_begin(self, trainer: Trainer) -> None:
@@ -65,6 +65,7 @@ class TerminalProgress(Callback):
 
     def on_epoch_begin(self, trainer: Trainer, number: int) -> None:
         """Show which epoch it is."""
+        self._losses = []
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, epoch=number)
 
@@ -72,11 +73,10 @@ class TerminalProgress(Callback):
         """Move the bar on."""
         if self._bar is None or self._task is None:
             return
-        # A running mean, because one batch's loss jumps about.
-        self._mean = loss if self._mean == 0 else 0.98 * self._mean + 0.02 * loss
-        self._bar.update(
-            self._task, advance=1, loss=self._mean, norm=gradient_norm, valid=self._valid
-        )
+        # The epoch's mean so far, because one batch's loss jumps about.
+        self._losses.append(loss)
+        mean = sum(self._losses) / len(self._losses)
+        self._bar.update(self._task, advance=1, loss=mean, norm=gradient_norm, valid=self._valid)
 
     def on_epoch_end(self, trainer: Trainer, epoch: Epoch) -> None:
         """Write the epoch's line."""
