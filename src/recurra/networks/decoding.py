@@ -116,7 +116,11 @@ def collect(
         n: how many.
         unique: leave out what came up before, and give up once twenty draws brought nothing new;
             there are then fewer than `n`.
+
+    Raises `ArgumentError` unless n is a whole number of at least 1.
     """
+    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+        raise ArgumentError(f"n must be a whole number of at least 1, got {n!r}.")
     made: list[list[str]] = []
     seen: set[tuple[str, ...]] = set()
     fruitless = 0

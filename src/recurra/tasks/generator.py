@@ -19,7 +19,7 @@ from recurra.data.sequences import (
 )
 from recurra.data.splits import hold_out
 from recurra.data.vocabulary import END, START, Vocabulary
-from recurra.errors import ArgumentError, RecurraWarning
+from recurra.errors import RecurraWarning
 from recurra.layers import Recurrent
 from recurra.networks import (
     GeneratorNetwork,
@@ -221,14 +221,11 @@ class SequenceGenerator(SequenceEstimator):
         """
         self._check_fitted()
         sampling = Sampling(temperature, top_k, top_p)
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise ArgumentError(f"n must be a whole number of at least 1, got {n!r}.")
         self.lexicon_.check_label(condition)
         beginning = self.lexicon_.check_prefix(prefix, condition, self.max_length)
-        device = self._network_device()
         draw = None
         if random_state is not None:
-            draw = torch.Generator(device).manual_seed(random_state)
+            draw = torch.Generator(self._network_device()).manual_seed(random_state)
         made = collect(
             lambda count: self._draw(beginning, condition, count, sampling, draw), n, unique=unique
         )
