@@ -18,7 +18,7 @@ def test_labels_are_scored_apart_and_add_up(fitted: SequenceGenerator) -> None:
     loss, baseline = mean_losses(scores)
     assert loss == pytest.approx(-fitted.score(names, countries))
     assert baseline == pytest.approx(
-        bigram_loss(fitted.vocabulary_, list(map(list, trained_on)), list(map(list, names)))
+        bigram_loss(fitted.lexicon_.vocabulary, list(map(list, trained_on)), list(map(list, names)))
     )
     own = [name for name, country in zip(names, countries, strict=True) if country == "Vowland"]
     assert -fitted.score(own, ["Vowland"] * 12) == pytest.approx(scores[1].loss)

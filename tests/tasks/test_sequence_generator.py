@@ -100,7 +100,7 @@ def test_a_score_is_the_mean_log_likelihood_of_a_symbol_and_the_end(
     assert fitted.score(names, countries) == pytest.approx(
         samples.sum() / sum(len(name) + 1 for name in names)
     )
-    vocabulary = fitted.vocabulary_
+    vocabulary = fitted.lexicon_.vocabulary
     tokens = torch.tensor([[2], *[[n] for n in vocabulary.encode(names[0])]])
     label = torch.tensor([fitted.conditions_.index(countries[0])])
     with torch.no_grad():

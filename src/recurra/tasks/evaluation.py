@@ -36,7 +36,7 @@ def score_labels(
         condition: their n labels.
         trained_on: the texts it was trained on, for the baseline to count.
     """
-    vocabulary = generator.vocabulary_
+    vocabulary = generator.lexicon_.vocabulary
     counted = BigramBaseline(len(vocabulary)).fit([vocabulary.encode(text) for text in trained_on])
     losses = -generator.score_samples(X, condition)
     rows: dict[str, list[int]] = {}

@@ -18,7 +18,7 @@ from recurra.data.sequences import (
     seen_once,
 )
 from recurra.data.splits import hold_out
-from recurra.data.vocabulary import END, START, Vocabulary
+from recurra.data.vocabulary import END, START
 from recurra.errors import RecurraWarning
 from recurra.layers import Recurrent
 from recurra.networks import (
@@ -63,7 +63,7 @@ class SequenceGenerator(SequenceEstimator):
         progress: whether to show progress on the error stream.
         callbacks: what listens to training, `recurra.training.Callback`s.
 
-    Fitted: network_, history_, lexicon_ (and of it vocabulary_, conditions_, starts_),
+    Fitted: network_, history_, lexicon_ (and of it conditions_, starts_),
     baseline_loss_ (nats a symbol of counted character pairs, on the validation part).
     """
 
@@ -144,12 +144,6 @@ class SequenceGenerator(SequenceEstimator):
             self.lexicon_.vocabulary, [rows[k] for k in train], [rows[k] for k in valid or train]
         )
         return self
-
-    @property
-    def vocabulary_(self) -> Vocabulary:
-        """The numbers of the symbols."""
-        self._check_fitted()
-        return self.lexicon_.vocabulary
 
     @property
     def conditions_(self) -> list[str]:
@@ -248,7 +242,7 @@ class SequenceGenerator(SequenceEstimator):
     ) -> list[list[str]]:
         """Draw `n` sequences, their beginning included."""
         device = self._network_device()
-        start = torch.tensor([START, *self.vocabulary_.encode(beginning)], device=device)
+        start = torch.tensor([START, *self.lexicon_.vocabulary.encode(beginning)], device=device)
         label = None
         if condition is not None:
             label = torch.full((n,), self.conditions_.index(condition), device=device)
@@ -262,7 +256,7 @@ class SequenceGenerator(SequenceEstimator):
             sampling=sampling,
             generator=draw,
         )
-        return [[*beginning, *self.vocabulary_.decode(row)] for row in rows]
+        return [[*beginning, *self.lexicon_.vocabulary.decode(row)] for row in rows]
 
     def _build(self) -> GeneratorNetwork:
         labelled = bool(self.lexicon_.conditions)
