@@ -3,7 +3,8 @@
 #   make PYTHON=/path/to/python demo      another interpreter (3.11 or newer)
 #   make PIP_OPTIONS="--index-url URL"    another place to install from
 
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 PIP_OPTIONS ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +20,7 @@ help:
 	@echo "make clean        remove .venv and caches"
 
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit("Recurra needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	@test -n "$(PYTHON)" || { echo "Recurra needs Python 3.11 or newer: make PYTHON=/path/to/it"; exit 1; }
 	@echo "Setting up $(VENV) (once, a minute or two) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade $(PIP_OPTIONS) "pip>=25.1"

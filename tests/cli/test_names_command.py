@@ -107,6 +107,7 @@ def test_the_countries_can_be_listed(own: list[str], capsys: pytest.CaptureFixtu
         (["-c", "Italy", "--temperature", "-1"], "temperature must be"),
         (["-f", "Ж"], "'Ж'"),
         (["--epochs", "3"], "--retrain"),
+        (["--weighted"], "--retrain"),
         (["--nonsense"], "--nonsense"),
     ],
 )
@@ -179,6 +180,22 @@ def test_a_closed_pipe_ends_quietly(own: list[str], cache: Path) -> None:
     os.close(write)
     assert done.returncode == 1
     assert done.stderr == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+def test_a_full_disk_is_said_in_one_line(own: list[str], cache: Path) -> None:
+    code = f"import sys; from recurra.cli import main; main({[*own, '--list']!r})"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "RECURRA_CACHE": str(cache)},
+            timeout=120,
+        )
+    assert done.returncode == 2
+    assert done.stderr == "recurra: standard output: No space left on device\n"
 
 
 def test_help_answers_without_waiting_for_torch() -> None:

@@ -34,10 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ModuleNotFoundError as error:
         _fail(f"this command needs the package {error.name}: pip install 'recurra[cli]'")
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
+        if error.filename is None:  # standard output it was: its pipe closed, its disk full
             _close_stdout()
+        if isinstance(error, BrokenPipeError):
             sys.exit(1)
-        _fail(f"{error.filename or 'input or output'}: {error.strerror or error}")
+        _fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
     except KeyboardInterrupt:
         print("recurra: interrupted", file=sys.stderr)
         sys.exit(130)

@@ -97,6 +97,13 @@ def names(
     cell: Annotated[
         str | None, typer.Option(help="Training: lstm (the default), gru, elman or fcn.")
     ] = None,
+    weighted: Annotated[
+        bool,
+        typer.Option(
+            "--weighted",
+            help="Training: count names as often as they are given, where the lists say.",
+        ),
+    ] = False,
     epochs: Annotated[
         int | None, typer.Option(help="Training: passes over the names, 10 if not given.")
     ] = None,
@@ -110,6 +117,8 @@ def names(
 
     run(
         Request(country, first, number, temperature, top_k, top_p, seed),
-        Training(model, data, name_column, country_column, retrain, cell, epochs, seed),
+        Training(
+            model, data, name_column, country_column, retrain, cell, weighted or None, epochs, seed
+        ),
         list_countries=list_countries,
     )

@@ -58,6 +58,7 @@ class Training:
     country_column: str
     retrain: bool
     cell: str | None
+    weighted: bool | None
     epochs: int | None
     seed: int | None
 
@@ -75,10 +76,10 @@ class Training:
         """Return whether there is something to train."""
         if self.retrain or not folder.exists():
             return True
-        for option, value in (("--cell", self.cell), ("--epochs", self.epochs)):
-            if value is not None:
+        for option in ("cell", "weighted", "epochs"):
+            if getattr(self, option) is not None:
                 raise ArgumentError(
-                    f"{option} {value} is for training, but there is a model in {folder}: "
+                    f"--{option} is for training, but there is a model in {folder}: "
                     "add --retrain to replace it, or --model to train another."
                 )
         return False
@@ -141,7 +142,8 @@ def _train(training: Training, folder: Path) -> SequenceGenerator:
         validation_fraction=1 / 9,  # a tenth of all names, as many as are held out
         progress=True,
     )
-    generator.fit(learned.names, learned.countries)
+    weights = learned.weights if training.weighted else None
+    generator.fit(learned.names, learned.countries, weights)
     if generator.history_.stopped == "interrupted":
         print("This model is kept; --retrain trains it anew.", file=sys.stderr)
     generator.save(folder)
