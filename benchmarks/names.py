@@ -165,7 +165,7 @@ def compare_cells(data: Data, epochs: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--epochs", type=int, default=10, help="of the main run")
-    parser.add_argument("--cell-epochs", type=int, default=6, help="of each cell in the table")
+    parser.add_argument("--cell-epochs", type=int, default=4, help="of each cell in the table")
     parser.add_argument("--generated", type=int, default=4000, help="names to judge, at most")
     parser.add_argument("--no-cells", action="store_true", help="leave the table of cells out")
     given = parser.parse_args()
