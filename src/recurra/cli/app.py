@@ -80,8 +80,7 @@ def names(
         bool, typer.Option("--list", help="Print the countries the model knows, and exit.")
     ] = False,
     model: Annotated[
-        Path | None,
-        typer.Option(help="The model's folder; one in the cache folder if not given."),
+        Path | None, typer.Option(help="The model's folder; one in the cache if not given.")
     ] = None,
     data: Annotated[
         Path | None,
@@ -99,10 +98,7 @@ def names(
     ] = None,
     weighted: Annotated[
         bool,
-        typer.Option(
-            "--weighted",
-            help="Training: count names as often as they are given, where the lists say.",
-        ),
+        typer.Option("--weighted", help="Training: count names as often as they are given."),
     ] = False,
     epochs: Annotated[
         int | None, typer.Option(help="Training: passes over the names, 10 if not given.")
