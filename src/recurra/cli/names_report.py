@@ -1,10 +1,12 @@
 """The report on a trained name generator."""
 
 import math
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recurra.cli.tour import tour
+from recurra.errors import RecurraWarning
 from recurra.report.generator import GeneratorReport, SampleRow, ScoreRow, write_report
 from recurra.tasks import SequenceGenerator, mean_losses, score_labels
 
@@ -19,10 +21,15 @@ def write_names_report(
     scores = score_labels(generator, held_out.names, held_out.countries, learned.names)
     loss, baseline = mean_losses(scores)
     known = set(learned.names)
-    samples = [
-        SampleRow(country, first, generator.generate(first, country, 8, random_state=1))
-        for country, first in tour(generator)
-    ]
+    with warnings.catch_warnings():
+        # A country with few names may have fewer than eight different ones: those, then.
+        warnings.simplefilter("ignore", RecurraWarning)
+        samples = [
+            SampleRow(
+                country, first, generator.generate(first, country, 8, unique=True, random_state=1)
+            )
+            for country, first in tour(generator)
+        ]
     made = [name for row in samples for name in row.sequences]
     history = generator.history_
     best = history.best
