@@ -1,4 +1,5 @@
 import contextlib
+import hashlib
 import json
 import math
 import os
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import safetensors.torch
 import torch
 from invented import invented_names, small_generator
 
@@ -167,6 +169,25 @@ def test_a_newer_format_is_refused_by_name(saved: Path) -> None:
 def test_a_config_that_lies_is_refused(saved: Path, change: dict[str, Any]) -> None:
     edit(saved, change)
     with pytest.raises(ModelFileError):
+        recurra.load(saved)
+
+
+@pytest.mark.parametrize("change", ["shape", "dtype", "missing", "extra"])
+def test_weights_that_are_not_the_network_s_are_refused_by_name(saved: Path, change: str) -> None:
+    file = saved / "model.safetensors"
+    tensors = safetensors.torch.load_file(file)
+    match change:
+        case "shape":
+            tensors["bias"] = tensors["bias"][:-1].clone()
+        case "dtype":
+            tensors["bias"] = tensors["bias"].double()
+        case "missing":
+            del tensors["bias"]
+        case "extra":
+            tensors["bias_of_mine"] = tensors["bias"].clone()
+    safetensors.torch.save_file(tensors, file)
+    edit(saved, {"weights_sha256": hashlib.sha256(file.read_bytes()).hexdigest()})
+    with pytest.raises(ModelFileError, match="the tensor bias"):
         recurra.load(saved)
 
 

@@ -96,8 +96,7 @@ def sample(
         logits = logits[-1].index_fill(-1, numbers, -math.inf)
         p = sampling.probabilities(logits)
         symbol = torch.multinomial(p, 1, generator=generator).squeeze(-1)
-        symbol = torch.where(going, symbol, end)
-        drawn.append(symbol)
+        drawn.append(symbol)  # a row that has ended goes on, and is cut below
         going = going & (symbol != end)
         if not going.any():
             break
