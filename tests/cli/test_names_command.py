@@ -152,6 +152,23 @@ def test_bad_tables_are_one_line_exit_2_and_nothing_is_written(
     assert not cache.exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "message"),
+    [("--epochs", "0", "epochs must be"), ("--cell", "lstn", "'lstm'"), ("--cell", "", "cell=''")],
+)
+def test_training_options_are_not_passed_over(
+    own: list[str],
+    option: str,
+    value: str,
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert recurra(*own, "--model", str(tmp_path / "model"), option, value) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
+
+
 def test_a_missing_table_and_a_damaged_model_are_named(
     own: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -157,9 +157,17 @@ def test_validation_names_are_never_trained_on() -> None:
     assert seen == set(names)
 
 
+def test_batches_of_nothing_but_weight_0_do_no_harm() -> None:
+    names, countries = invented_names(n=20)
+    long = ["Z" * 40] * 64
+    model = small_generator(epochs=2, validation_fraction=0.3)
+    model.fit([*names, *long], [*countries, *["Vowland"] * 64], [1.0] * 40 + [0.0] * 64)
+    assert all(math.isfinite(epoch.train_loss) for epoch in model.history_.epochs)
+
+
 def test_a_weight_of_0_makes_a_sequence_unseen() -> None:
     names, countries = invented_names()
-    odd = [*names, *["Zzzzzz"] * 60]
+    odd = [*names, *["Zzzzzz"] * 60]  # more than a batch: some hold nothing else
     labels = [*countries, *["Vowland"] * 60]
     weights = [1.0] * len(names) + [0.0] * 60
     options = {"validation_fraction": 0.0, "epochs": 8}

@@ -6,7 +6,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recurra.cli.tour import as_names_are_written, tour
 from recurra.data.countries import find_country
@@ -135,9 +135,9 @@ def _train(training: Training, folder: Path) -> SequenceGenerator:
         f"(kept in {folder}; {len(held_out):,} names held out to judge it) ...",
         file=sys.stderr,
     )
+    options: dict[str, Any] = {"cell": training.cell, "epochs": training.epochs}
     generator = SequenceGenerator(
-        cell=training.cell or "lstm",
-        epochs=training.epochs or 10,
+        **{name: value for name, value in options.items() if value is not None},
         random_state=0 if training.seed is None else training.seed,
         validation_fraction=1 / 9,  # a tenth of all names, as many as are held out
         progress=True,

@@ -129,7 +129,10 @@ class SequenceGenerator(SequenceEstimator):
         labels = None if condition is None else check_condition(condition, len(rows))
         weights = check_weights(sample_weight, len(rows))
         seed = self._seed()
-        train, valid = hold_out(rows, self.validation_fraction, seed)
+        train, valid = (
+            [k for k in part if weights is None or weights[k]]
+            for part in hold_out(rows, self.validation_fraction, seed)
+        )
         self.lexicon_ = Lexicon.of(rows, labels, train, text=text)
         with seeded(seed):
             self.network_ = self._build().to(self._target_device())
