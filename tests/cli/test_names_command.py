@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -182,37 +183,34 @@ def test_a_missing_table_and_a_damaged_model_are_named(
     assert err.count("\n") == 1
 
 
-def test_a_closed_pipe_ends_quietly(own: list[str], cache: Path) -> None:
-    code = f"import sys; from recurra.cli import main; main({[*own, '--list']!r})"
-    read, write = os.pipe()
-    os.close(read)
+def list_into(stdout: int | IO[str], own: list[str], cache: Path) -> tuple[int, str]:
+    """List the countries in a process of its own; return its exit code and standard error."""
+    code = f"from recurra.cli import main; main({[*own, '--list']!r})"
     done = subprocess.run(
         [sys.executable, "-c", code],
-        stdout=write,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "RECURRA_CACHE": str(cache)},
         timeout=120,
     )
-    os.close(write)
-    assert done.returncode == 1
-    assert done.stderr == ""
+    return done.returncode, done.stderr
+
+
+def test_a_closed_pipe_ends_quietly(own: list[str], cache: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        assert list_into(write, own, cache) == (1, "")
+    finally:
+        os.close(write)
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
 def test_a_full_disk_is_said_in_one_line(own: list[str], cache: Path) -> None:
-    code = f"import sys; from recurra.cli import main; main({[*own, '--list']!r})"
     with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-c", code],
-            stdout=full,
-            stderr=subprocess.PIPE,
-            text=True,
-            env={**os.environ, "RECURRA_CACHE": str(cache)},
-            timeout=120,
-        )
-    assert done.returncode == 2
-    assert done.stderr == "recurra: standard output: No space left on device\n"
+        code, err = list_into(full, own, cache)
+    assert (code, err) == (2, "recurra: standard output: No space left on device\n")
 
 
 def test_help_answers_without_waiting_for_torch() -> None:
