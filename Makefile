@@ -2,6 +2,7 @@
 # A second run finds the set-up done and starts at once.
 #   make PYTHON=/path/to/python demo      another interpreter (3.11 or newer)
 #   make PIP_OPTIONS="--index-url URL"    another place to install from
+#   make RECURRA_NATIVE=0 demo            without the native core
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -9,30 +10,63 @@ PIP_OPTIONS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+NATIVE := $(VENV)/.native
+SOURCES := CMakeLists.txt $(wildcard native/src/* native/bind/*)
+INSTALL := $(BIN)/python -m pip install $(PIP_OPTIONS)
+# The project itself: what it is built with is in the environment already, and so is the last build.
+EDITABLE := $(INSTALL) --no-deps --no-build-isolation -C build-dir=$(VENV)/build -e .
+# CMake and Ninja, where the machine has none.
+install_missing = needs=$$($(1) -c "from scikit_build_core import build; \
+	print(*build.get_requires_for_build_editable())"); \
+	test -z "$$needs" || $(1) -m pip install --quiet $(PIP_OPTIONS) $$needs || true
 WORKERS ?= 2
+PEERS := .venv-peers
+PEERS_INSTALL := $(PEERS)/bin/python -m pip install $(PIP_OPTIONS)
 
-.PHONY: demo test lint types bench-names clean help
+.PHONY: demo test test-fallback lint types native bench bench-peers bench-names clean help
 
 help:
-	@echo "make demo         train the name generator (first time) and print names"
-	@echo "make test         every check: lint, types, tests"
-	@echo "make bench-names  the figures the README quotes for the name generator"
-	@echo "make clean        remove .venv and caches"
+	@echo "make demo           train the name generator (first time) and print names"
+	@echo "make test           every check: lint, types, tests"
+	@echo "make test-fallback  install where no compiler works, and test that"
+	@echo "make native         build the native core, showing how it goes"
+	@echo "make bench          the engine's figures beside torch's"
+	@echo "make bench-peers    the same beside torch.compile, JAX and onnxruntime too"
+	@echo "make bench-names    the figures the README quotes for the name generator"
+	@echo "make clean          remove the environments and caches"
 
+# RECURRA_NATIVE=0: the core is $(NATIVE)'s business, so that it is built once.
 $(READY): pyproject.toml constraints.txt
 	@test -n "$(PYTHON)" || { echo "Recurra needs Python 3.11 or newer: make PYTHON=/path/to/it"; exit 1; }
 	@echo "Setting up $(VENV) (once, a minute or two) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --upgrade $(PIP_OPTIONS) "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) -c constraints.txt torch numpy
-	@$(BIN)/python -m pip install --quiet $(PIP_OPTIONS) -c constraints.txt -e ".[all]" --group dev
+	@$(INSTALL) --quiet --upgrade "pip>=25.1"
+	@$(INSTALL) --quiet -c constraints.txt torch numpy
+	@$(INSTALL) --quiet --group build
+	@RECURRA_NATIVE=0 $(INSTALL) --quiet --no-build-isolation -c constraints.txt -e ".[all]" --group dev
 	@touch $@
 
-demo: $(READY)
+# Without the core everything still works.
+$(NATIVE): $(READY) $(SOURCES)
+	@echo "Building the native core ..."
+	@$(call install_missing,$(BIN)/python)
+	@$(EDITABLE) --quiet || { test -z "$$RECURRA_NATIVE" && RECURRA_NATIVE=0 $(EDITABLE) --quiet; }
+	@$(BIN)/python -c "import recurra._core" 2>/dev/null || \
+		echo "There is no native core: Recurra runs on torch alone. 'make native' shows why."
+	@touch $@
+
+native: $(READY)
+	@RECURRA_NATIVE=1 $(EDITABLE) --verbose
+	@touch $(NATIVE)
+
+demo: $(NATIVE)
 	@$(BIN)/recurra names
 
-test: lint types $(READY)
+test: lint types $(NATIVE)
 	@$(BIN)/python -m pytest -n $(WORKERS)
+
+test-fallback: $(NATIVE)
+	@$(BIN)/python -m pytest -m slow tests/test_native_build.py
 
 lint: $(READY)
 	@$(BIN)/ruff check .
@@ -41,8 +75,26 @@ lint: $(READY)
 types: $(READY)
 	@$(BIN)/mypy
 
-bench-names: $(READY)
+# Every contestant has OpenMP's own waiting policy, or the one that the environment sets.
+bench: $(NATIVE)
+	@$(BIN)/python benchmarks/engine
+
+# Up to hours, with torch.compile's time limit of 300 s for each cell and shape.
+bench-peers: $(PEERS)/.ready
+	@$(PEERS)/bin/python benchmarks/engine --peers
+
+$(PEERS)/.ready: pyproject.toml constraints.txt $(SOURCES)
+	@echo "Setting up $(PEERS) ..."
+	@test -x $(PEERS)/bin/python || $(PYTHON) -m venv $(PEERS)
+	@$(PEERS_INSTALL) --quiet --upgrade "pip>=25.1"
+	@$(PEERS_INSTALL) --quiet -c constraints.txt torch numpy
+	@$(PEERS_INSTALL) --quiet --group build --group peers
+	@$(call install_missing,$(PEERS)/bin/python)
+	@$(PEERS_INSTALL) --quiet --no-deps --no-build-isolation -C build-dir=$(PEERS)/build -e .
+	@touch $@
+
+bench-names: $(NATIVE)
 	@GOMP_SPINCOUNT=1000 $(BIN)/python benchmarks/names.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

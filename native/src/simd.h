@@ -1,0 +1,79 @@
+// Vectors of the width that the file is compiled for. Included by kernels.cpp only, inside an
+// unnamed namespace: nothing here may be shared between instruction sets.
+
+#if defined(__AVX512F__)
+constexpr int kBytes = 64, kTile = 6, kVectors = 4;
+#elif defined(__AVX2__)
+constexpr int kBytes = 32, kTile = 6, kVectors = 2;
+#elif defined(__aarch64__)
+constexpr int kBytes = 16, kTile = 6, kVectors = 4;
+#else
+constexpr int kBytes = 16, kTile = 4, kVectors = 2;
+#endif
+
+template <class F> struct Lanes;
+template <> struct Lanes<float> {
+  using Int = std::int32_t;
+  typedef float Vec __attribute__((vector_size(kBytes)));
+  typedef float Loose __attribute__((vector_size(kBytes), aligned(4), may_alias));
+  typedef std::int32_t Mask __attribute__((vector_size(kBytes)));
+};
+template <> struct Lanes<double> {
+  using Int = std::int64_t;
+  typedef double Vec __attribute__((vector_size(kBytes)));
+  typedef double Loose __attribute__((vector_size(kBytes), aligned(8), may_alias));
+  typedef std::int64_t Mask __attribute__((vector_size(kBytes)));
+};
+
+template <class F> using V = typename Lanes<F>::Vec;
+template <class F> using M = typename Lanes<F>::Mask;
+template <class F> constexpr int kLanes = kBytes / static_cast<int>(sizeof(F));
+
+template <class F> inline V<F> splat(F x) { return x - V<F>{}; }  // x - (+0) keeps -0
+
+template <class F> inline V<F> load(const F* p) {
+  return *reinterpret_cast<const typename Lanes<F>::Loose*>(p);
+}
+template <class F> inline void store(F* p, V<F> v) {
+  *reinterpret_cast<typename Lanes<F>::Loose*>(p) = v;
+}
+
+// The first `count` lanes only: nothing past them is read or written; the others are zero.
+#if defined(__AVX512F__)
+inline V<float> load_first(const float* p, Index count) {
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), p);
+}
+inline void store_first(float* p, V<float> v, Index count) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << count) - 1), v);
+}
+inline V<double> load_first(const double* p, Index count) {
+  return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), p);
+}
+inline void store_first(double* p, V<double> v, Index count) {
+  _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << count) - 1), v);
+}
+#else
+template <class F> inline V<F> load_first(const F* p, Index count) {
+  V<F> v = {};
+  for (Index i = 0; i < count; ++i) v[i] = p[i];
+  return v;
+}
+template <class F> inline void store_first(F* p, V<F> v, Index count) {
+  for (Index i = 0; i < count; ++i) p[i] = v[i];
+}
+#endif
+
+template <class F> inline V<F> select(M<F> mask, V<F> a, V<F> b) { return mask ? a : b; }
+template <class F> inline M<F> bits(V<F> v) {
+  M<F> m;
+  __builtin_memcpy(&m, &v, sizeof m);
+  return m;
+}
+template <class F> inline V<F> as_floats(M<F> m) {
+  V<F> v;
+  __builtin_memcpy(&v, &m, sizeof v);
+  return v;
+}
+template <class F> inline V<F> absolute(V<F> x) {
+  return as_floats<F>(bits<F>(x) & ~bits<F>(splat<F>(F(-0.0))));
+}
