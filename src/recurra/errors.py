@@ -36,6 +36,14 @@ class BackendError(ArgumentError):
     """The backend asked for cannot run this cell."""
 
 
+class ProgramError(RecurraError, ValueError):
+    """A cell's program is not well formed; the text names the instruction."""
+
+
+class TraceError(RecurraError, NotImplementedError):
+    """A cell cannot be written as a program; the text is the reason, with the cell's line."""
+
+
 class MissingDependencyError(RecurraError, ImportError):
     """A part of Recurra needs a package that is not installed; the text names the extra."""
 

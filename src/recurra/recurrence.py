@@ -1,9 +1,11 @@
 """One loop over time: any cell, its state, lengths, resets and direction."""
 
 from collections.abc import Sized
+from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint as rerun_in_backward
 
 from recurra.backends import State, Steps, choose
 from recurra.cells.cell import Cell
@@ -19,6 +21,7 @@ def recur(
     reset: Tensor | None = None,
     fresh: State | None = None,
     reverse: bool = False,
+    checkpoint: int | None = None,
 ) -> tuple[Tensor, State]:
     """Run `cell` over time in one direction, on the backend that suits it.
 
@@ -31,6 +34,8 @@ def recur(
             crosses: going forward the row restarts before t, going backward before t - 1.
         fresh: each (B, size), the state a row restarts from; zeros if None.
         reverse: run from each row's own end to its beginning.
+        checkpoint: steps of a segment that is run again in the backward pass instead of keeping
+            what it needs; None keeps everything.
 
     Returns the outputs (T, B, O), zero past each row's end, and each row's last state.
     """
@@ -42,7 +47,32 @@ def recur(
         restart = torch.cat([reset[1:], reset.new_zeros(1, x.shape[1])]) if reverse else reset
         fresh = tuple(torch.zeros_like(s) for s in state) if fresh is None else fresh
     steps = Steps(x, state, lengths, restart, fresh or (), reverse)
-    return choose(cell, steps)(cell, steps)
+    if checkpoint is None or checkpoint >= x.shape[0] or not torch.is_grad_enabled():
+        return choose(cell, steps)(cell, steps)
+    return _run_in_segments(cell, steps, checkpoint)
+
+
+def _run_in_segments(cell: Cell, steps: Steps, size: int) -> tuple[Tensor, State]:
+    """Run segment after segment; only the states between them are kept for the backward pass."""
+    xs = steps.x.split(size)  # one node of the graph, where slices would make one each
+    restarts = [None] * len(xs) if steps.restart is None else steps.restart.split(size)
+    outputs = [xs[0]] * len(xs)
+    state = steps.state
+    order = range(len(xs))
+    for i in reversed(order) if steps.reverse else order:
+        lengths = steps.lengths
+        if lengths is not None:
+            lengths = (lengths - i * size).clamp(0, xs[i].shape[0])
+        part = Steps(xs[i], state, lengths, restarts[i], steps.fresh, steps.reverse)
+        outputs[i], state = rerun_in_backward(
+            _run_segment, cell, part, *part.state, use_reentrant=False
+        )
+    return torch.cat(outputs), state
+
+
+def _run_segment(cell: Cell, part: Steps, *state: Tensor) -> tuple[Tensor, State]:
+    part = replace(part, state=state)
+    return choose(cell, part)(cell, part)
 
 
 def check_lengths(lengths: object, T: int, B: int, device: torch.device) -> Tensor:

@@ -1,19 +1,28 @@
 """Which backend runs a cell: the fastest that gives the right numbers."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar, Token
+from functools import cache, partial
 from threading import Lock
 from types import TracebackType
 
 from torch import Tensor
 
 from recurra.backends import eager, kernels
+from recurra.backends.prepare import Prepared, obstacle, prepare
 from recurra.backends.steps import State, SteppedCell, Steps
-from recurra.errors import ArgumentError, BackendError
+from recurra.errors import ArgumentError, BackendError, RecurraWarning
 
+try:
+    from recurra.backends import native, stepping
+except ImportError:  # installed where there was no compiler
+    native = None  # type: ignore[assignment]
+
+Stepper = Callable[[Tensor], Tensor]
 Run = Callable[[SteppedCell, Steps], tuple[Tensor, State]]
 
-BACKENDS = ("auto", "eager", "torch")
+BACKENDS = ("auto", "native", "eager", "torch")
 
 
 class _Setting:
@@ -33,6 +42,7 @@ class use_backend:  # noqa: N801 - reads as the verb it is, like torch.no_grad
     """Set the backend: as a plain call for the whole process, under `with` for the block only.
 
     - "auto": the fastest that can run the cell;
+    - "native": the cell's own equations in Recurra's compiled core, forward and backward;
     - "eager": a loop of the cell's own code, for any cell;
     - "torch": torch's own kernels (oneDNN, cuDNN), for the cells they have.
 
@@ -85,9 +95,44 @@ def choose(cell: SteppedCell, steps: Steps) -> Run:
     name = current_backend()
     if name == "eager":
         return eager.run
+    if name != "torch":
+        prepared = native_or_reason(cell, steps)
+        if isinstance(prepared, Prepared):
+            return partial(native.run_cell, prepared)
+        if name == "native":
+            raise BackendError(f"the backend 'native' cannot run this: {prepared}. Use 'auto'.")
     why = kernels.refusal(cell, steps)
     if why is None:
         return kernels.run
     if name == "torch":
         raise BackendError(f"the backend 'torch' cannot run this: {why}. Use 'auto' or 'eager'.")
     return eager.run
+
+
+def native_or_reason(cell: SteppedCell, steps: Steps) -> Prepared | str:
+    """Return the cell's program for the machine, or why the machine cannot run it."""
+    if native is None:
+        _say_once_that_there_is_no_core()
+        return "Recurra was installed without its compiled core"
+    return obstacle(cell, steps) or prepare(cell)
+
+
+def stepper(cell: SteppedCell, state: Sequence[Tensor]) -> Stepper | None:
+    """Return what pushes `cell` and its `state` along a stream, or None where only calls will do.
+
+    state: each (B, size), contiguous; every push reads and writes it.
+    """
+    if native is None or current_backend() not in ("auto", "native"):
+        return None
+    found = stepping.stepper(cell, state)
+    return None if found is None else found.push
+
+
+@cache
+def _say_once_that_there_is_no_core() -> None:
+    warnings.warn(
+        "Recurra was installed without its compiled core (no C++ compiler was found): "
+        "cells run as loops in torch, right but slower.",
+        RecurraWarning,
+        stacklevel=2,
+    )

@@ -5,13 +5,18 @@ from typing import Protocol
 
 from torch import Tensor
 
+from recurra.program.programs import Programs
+
 State = tuple[Tensor, ...]
 
 
 class SteppedCell(Protocol):
     """A cell as backends see it: a function of one step, and what torch calls its equations."""
 
+    input_size: int
     output_size: int
+    state_sizes: dict[str, int]
+    programs: Programs
 
     def __call__(self, x: Tensor, *state: Tensor) -> tuple[Tensor, State]:
         """Step once."""

@@ -1,6 +1,7 @@
 """What a cell is: the equations of one step, and the sizes of the state they carry."""
 
 import copy
+import math
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recurra.errors import ArgumentError, ArgumentTypeError
+from recurra.program.programs import Programs
 
 State = tuple[Tensor, ...]
 M = TypeVar("M", bound=nn.Module)
@@ -34,6 +36,7 @@ class Cell(nn.Module):
         self, input_size: int, state: Mapping[str, int], output_size: int | None = None
     ) -> None:
         super().__init__()
+        self.programs = Programs()
         if not state:
             raise ArgumentError("state is empty: a recurrent cell carries at least one state.")
         check_size("input_size", input_size)
@@ -137,6 +140,16 @@ def check_size(name: str, size: object, most: int | None = None) -> None:
         raise ArgumentError(f"{name} must be at least 1, got {size}.")
     if most is not None and size > most:
         raise ArgumentError(f"{name} must be at most {most}, got {size}.")
+
+
+def check_number(name: str, value: object, above: float | None = None) -> None:
+    """Raise unless `value` is a finite number, and above `above` if that is given."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ArgumentTypeError(f"{name} must be a number, got {value!r}.")
+    if not math.isfinite(value):
+        raise ArgumentError(f"{name} must be finite, got {value}.")
+    if above is not None and value <= above:
+        raise ArgumentError(f"{name} must be above {above}, got {value}.")
 
 
 def bind(module: M, tensors: Mapping[str, Tensor]) -> M:

@@ -1,5 +1,6 @@
 """`Recurrent`: any cell as a layer, stacked, in one direction or both."""
 
+import math
 import warnings
 from collections.abc import Iterable, Sequence
 
@@ -12,6 +13,7 @@ from recurra.cells.cell import Cell, check_size
 from recurra.cells.foreign import StateSizes
 from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
 from recurra.layers.stack import run_stack
+from recurra.layers.stream import Stream, open_stream
 from recurra.recurrence import check_lengths, check_reset, same_dtype
 
 
@@ -31,6 +33,9 @@ class Recurrent(nn.Module):
         dropout: the probability of an output's being zeroed between two layers, in training.
         batch_first: whether x and out are (B, T, ...); states never are.
         learn_initial_state: whether the state to start from is learned instead of zero.
+        checkpoint: trade time for memory in training: True keeps the states of every √T-th step
+            only, a number those of every so-many-th, and the backward pass runs the steps
+            between them again.
         state_sizes: the states' names (each of size H) or names and sizes, for a cell that does
             not say them itself.
         **cell_options: passed to the cell's class.
@@ -49,6 +54,7 @@ class Recurrent(nn.Module):
         dropout: float = 0.0,
         batch_first: bool = False,
         learn_initial_state: bool = False,
+        checkpoint: bool | int = False,
         state_sizes: StateSizes | None = None,
         **cell_options: object,
     ) -> None:
@@ -60,6 +66,9 @@ class Recurrent(nn.Module):
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bidirectional, self.dropout, self.batch_first = bidirectional, dropout, batch_first
         self.directions = 2 if bidirectional else 1
+        if not isinstance(checkpoint, bool):
+            check_size("checkpoint", checkpoint)
+        self.checkpoint = checkpoint
         if isinstance(cell, nn.Module) and num_layers * self.directions > 1:
             raise ArgumentError(
                 f"one built cell cannot be {num_layers} layers in {self.directions} directions, "
@@ -103,14 +112,14 @@ class Recurrent(nn.Module):
         """
         x = self._check_input(x)
         T, B, _ = x.shape
-        fresh = self._fresh_state(x)
-        start = fresh if state is None else self._check_state(state, x)
+        fresh = self.fresh_state(x, B)
+        start = fresh if state is None else self.check_state(state, x, B)
         if lengths is not None:
             lengths = check_lengths(lengths, T, B, x.device)
         if reset is not None:
             reset = check_reset(reset, T, B, x.device, self.batch_first)
         out, last = run_stack(
-            [cell for cell in self.cells if isinstance(cell, Cell)],
+            self.cell_list(),
             self.directions,
             x,
             start,
@@ -118,8 +127,21 @@ class Recurrent(nn.Module):
             reset=reset,
             fresh=fresh,
             dropout=self.dropout if self.training else 0.0,
+            checkpoint=self._segment(T),
         )
         return out.transpose(0, 1) if self.batch_first else out, last
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """Return a stream over endless input: `push` pieces, the state is kept between them.
+
+        Raises `ArgumentError` for a bidirectional layer, which needs the end before the beginning.
+        """
+        check_size("batch_size", batch_size)
+        return open_stream(self, batch_size)
+
+    def cell_list(self) -> list[Cell]:
+        """Return the cell of layer 0 forward, layer 0 backward, layer 1 forward, ..."""
+        return [cell for cell in self.cells if isinstance(cell, Cell)]
 
     def extra_repr(self) -> str:
         """Show what the cells' own lines do not."""
@@ -129,10 +151,16 @@ class Recurrent(nn.Module):
             ("bidirectional", False),
             ("dropout", 0.0),
             ("batch_first", False),
+            ("checkpoint", False),
         ):
             if getattr(self, name) != default:
                 shown.append(f"{name}={getattr(self, name)}")
         return ", ".join(shown)
+
+    def _segment(self, T: int) -> int | None:
+        if isinstance(self.checkpoint, bool):
+            return max(1, math.isqrt(T)) if self.checkpoint else None
+        return self.checkpoint
 
     def _first(self) -> Cell:
         cell = self.cells[0]
@@ -160,13 +188,14 @@ class Recurrent(nn.Module):
             raise ShapeError(f"x is on {x.device}, but the layer's weights are on {weight.device}.")
         return x.transpose(0, 1) if self.batch_first else x
 
-    def _fresh_state(self, x: Tensor) -> State:
-        B = x.shape[1]
+    def fresh_state(self, like: Tensor, B: int) -> State:
+        """Return the state that B rows start from, each (L·D, B, size): zeros or the learned."""
         if self.initial_state is not None:
             return tuple(s.unsqueeze(1).expand(-1, B, -1) for s in self.initial_state)
-        return tuple(x.new_zeros(len(self.cells), B, n) for n in self.state_sizes.values())
+        return tuple(like.new_zeros(len(self.cells), B, n) for n in self.state_sizes.values())
 
-    def _check_state(self, state: Tensor | Sequence[Tensor], x: Tensor) -> State:
+    def check_state(self, state: Tensor | Sequence[Tensor], like: Tensor, B: int) -> State:
+        """Return a state of B rows as a tuple; raises `ShapeError` unless it fits."""
         names = ", ".join(self.state_sizes)
         if not isinstance(state, Iterable):
             raise ShapeError(f"state must be tensors ({names}), got {type(state).__name__}.")
@@ -174,14 +203,14 @@ class Recurrent(nn.Module):
         if len(given) != len(self.state_sizes):
             raise ShapeError(f"state must be one tensor for each of ({names}), got {len(given)}.")
         for value, (name, size) in zip(given, self.state_sizes.items(), strict=True):
-            wanted = (len(self.cells), x.shape[1], size)
+            wanted = (len(self.cells), B, size)
             if not isinstance(value, Tensor) or value.shape != wanted:
                 got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
                 raise ShapeError(f"state {name!r} must be of (L·D, B, size) = {wanted}, got {got}.")
-            if not same_dtype(value, x) or value.device != x.device:
+            if not same_dtype(value, like) or value.device != like.device:
                 raise ShapeError(
                     f"state {name!r} is {value.dtype} on {value.device}, "
-                    f"but x is {x.dtype} on {x.device}."
+                    f"but x is {like.dtype} on {like.device}."
                 )
         return given
 

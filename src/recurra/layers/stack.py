@@ -21,6 +21,7 @@ def run_stack(
     reset: Tensor | None = None,
     fresh: State | None = None,
     dropout: float = 0.0,
+    checkpoint: int | None = None,
 ) -> tuple[Tensor, State]:
     """Run every layer over the outputs of the one below it.
 
@@ -32,6 +33,7 @@ def run_stack(
         lengths, reset: as `recur` takes them.
         fresh: as `state`, what a reset restarts from.
         dropout: the probability of an output's being zeroed between two layers.
+        checkpoint: as `recur` takes it.
 
     Returns the outputs (T, B, D·O) and the last states, each (L·D, B, size).
     """
@@ -49,6 +51,7 @@ def run_stack(
                 reset=reset,
                 fresh=None if fresh is None else tuple(s[k] for s in fresh),
                 reverse=direction == 1,
+                checkpoint=checkpoint,
             )
             outputs.append(out)
             last.append(end)

@@ -1,0 +1,121 @@
+"""A program in torch's own operations: for setup, and for what only torch can differentiate."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from recurra.program.program import Instruction, Program
+
+Values = dict[int, Any]
+
+
+def _where(c: Tensor, a: Tensor | float, b: Tensor | float) -> Tensor:
+    return torch.where(c != 0, a, b)
+
+
+def _compare(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def compare(a: Tensor | float, b: Tensor | float) -> Tensor:
+        like = a if isinstance(a, Tensor) else b
+        assert isinstance(like, Tensor)
+        if not isinstance(a, Tensor):
+            a = torch.full_like(like, a)
+        return function(a, b).to(like.dtype)
+
+    return compare
+
+
+def _extreme(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    def extreme(a: Tensor | float, b: Tensor | float) -> Tensor:
+        like = a if isinstance(a, Tensor) else b
+        assert isinstance(like, Tensor)
+        a, b = (v if isinstance(v, Tensor) else torch.full_like(like, v) for v in (a, b))
+        return function(a, b)
+
+    return extreme
+
+
+def _groups(x: Tensor, groups: int) -> Tensor:
+    return x.reshape(*x.shape[:-1], groups, -1)
+
+
+def _divide(a: Tensor | float, b: Tensor | float) -> Tensor:
+    return a * b.reciprocal() if not isinstance(a, Tensor) and isinstance(b, Tensor) else a / b  # type: ignore[return-value]
+
+
+OPERATIONS: dict[str, Callable[..., Tensor]] = {
+    "copy": lambda x: x,
+    "detach": torch.detach,
+    "sigmoid": torch.sigmoid,
+    "rsqrt": torch.rsqrt,
+    **{
+        name: getattr(torch, name)
+        for name in (
+            "neg abs sign exp expm1 log log1p sqrt reciprocal sin cos tanh relu erf add sub mul pow"
+        ).split()
+    },
+    "div": lambda a, b: a / b,
+    "maximum": _extreme(torch.maximum),
+    "minimum": _extreme(torch.minimum),
+    **{name: _compare(getattr(torch, name)) for name in "gt ge lt le eq ne".split()},
+    "where": _where,
+    "linear": F.linear,
+    "linear_t": torch.matmul,
+    "sum": lambda x, groups: _groups(x, groups).sum(-1),
+    "amax": lambda x, groups: _groups(x, groups).amax(-1),
+    "spread": lambda x, times: x.repeat_interleave(times, -1),
+    "slice": lambda x, start, stop, axis=-1: x.narrow(axis, start, stop - start),
+    "concat": lambda *parts, axis=-1: torch.cat(parts, axis),
+}
+
+
+def apply(i: Instruction, values: Mapping[int, Any]) -> Tensor:
+    """Return what an instruction gives for its operands' values."""
+    operands = [values[v] for v in i.inputs]
+    if i.op in ("sub", "add", "mul") and not isinstance(operands[0], Tensor):
+        a, b = operands
+        return a - b if i.op == "sub" else a + b if i.op == "add" else a * b
+    return OPERATIONS[i.op](*operands, **dict(i.attributes))
+
+
+def constants(program: Program) -> Values:
+    """Return the program's constants by their index."""
+    return {i: v.number for i, v in enumerate(program.values) if v.number is not None}
+
+
+def set_up(program: Program, parameters: Sequence[Tensor]) -> Values:
+    """Return parameters and what `setup` makes of them, by their index."""
+    values: Values = dict(zip(program.parameters, parameters, strict=True))
+    if program.setup:
+        known = constants(program) | values
+        for i in program.setup:
+            attributes = dict(i.attributes)
+            if i.op in ("slice", "concat"):
+                attributes.setdefault("axis", 0)
+            i = Instruction(i.op, i.inputs, i.output, tuple(attributes.items()))
+            known[i.output] = values[i.output] = apply(i, known)
+    return values
+
+
+def step(program: Program, known: Values, inputs: Sequence[Tensor], state: Sequence[Tensor]) -> Any:
+    """Return one step's outputs and new states, from what `set_up` and `constants` gave."""
+    values: Values = dict(known)
+    values.update(zip(program.inputs, inputs, strict=True))
+    values.update(zip(program.states, state, strict=True))
+    like = inputs[0]
+    for i in (*program.before, *program.loop, *program.after):
+        if i.op == "zeros":
+            size = int(i.attribute("size"))
+            values[i.output] = like.new_zeros(*like.shape[:-1], size)
+        else:
+            if i.op == "concat":
+                lead = like.shape[:-1]
+                parts = [values[v].expand(*lead, -1) for v in i.inputs]
+                values[i.output] = torch.cat(parts, -1)
+            else:
+                values[i.output] = apply(i, values)
+    lead = like.shape[:-1]
+    outputs = tuple(values[i].expand(*lead, -1) for i in program.outputs)
+    return outputs, tuple(values[i].expand(*lead, -1) for i in program.new_states)

@@ -1,0 +1,254 @@
+"""The machine: a cell's program over time, forward and backward, in two calls."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recurra import _core
+from recurra.backends import eager
+from recurra.backends.compiled import Compiled, Way
+from recurra.backends.interpret import constants, set_up, step
+from recurra.backends.lowering import Lowered
+from recurra.backends.prepare import Prepared, leaves
+from recurra.backends.rows import Rows, deal
+from recurra.backends.steps import State, SteppedCell, Steps
+
+CHUNK_ROWS = 48  # native/src/slice.cpp: rows of a chunk, at least
+LINE = 64  # bytes: tapes begin on such a boundary
+BLOCK_BYTES = 16 << 20  # what an adjoint keeps between two sums of gradients
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run is, besides its tensors that may need gradients."""
+
+    compiled: Compiled
+    way: Way
+    weights: tuple[int, ...]
+    states: int
+    draws: int
+    lengths: Tensor | None
+    restart: Tensor | None
+    reverse: bool
+    rows: Rows
+
+
+def run(
+    compiled: Compiled, weights: Mapping[int, Tensor], draws: Sequence[Tensor], steps: Steps
+) -> tuple[Tensor, State]:
+    """Run a compiled program.
+
+    Args:
+        compiled: the program and its plans.
+        weights: its parameters and what its setup made of them, by their index.
+        draws: (T, B, n), its inputs besides x.
+        steps: x, state, lengths, restarts, direction.
+    """
+    fresh = () if steps.restart is None else steps.fresh
+    tensors = (steps.x, *draws, *steps.state, *fresh, *weights.values())
+    gradients = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    way = Way(gradients, gradients and steps.x.requires_grad, steps.restart is not None)
+    lengths = None if steps.lengths is None else steps.lengths.to("cpu", torch.int64)
+    rows = deal(steps.x.shape[1], lengths, torch.get_num_threads())
+    job = Job(
+        compiled, way, tuple(weights), len(steps.state), len(draws),
+        lengths, steps.restart, steps.reverse, rows,
+    )  # fmt: skip
+    if not gradients:
+        out, last, _ = forward(job, tensors)
+        return out, last
+    out, *rest = _Recurrence.apply(job, *tensors)  # type: ignore[no-untyped-call]
+    return out, tuple(rest)
+
+
+def run_cell(prepared: Prepared, cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
+    """Run a cell whose program has been prepared."""
+    weights = set_up(prepared.compiled.program, leaves(prepared, cell))
+    T, B, _ = steps.x.shape
+    draws = [random.draw(T, B, steps.x) for random in prepared.traced.randoms]
+    return run(prepared.compiled, weights, draws, steps)
+
+
+def forward(job: Job, tensors: Sequence[Tensor]) -> tuple[Tensor, State, Tensor]:
+    """Return outputs, last states and what was kept for the adjoint."""
+    lowered = job.compiled.forward(job.way)
+    x = tensors[0]
+    T, B, _ = x.shape
+    program = job.compiled.program
+    call, inputs, weights = _Call(job, T), tensors[: 1 + job.draws], _weights(job, tensors)
+    states = tensors[1 + job.draws : 1 + job.draws + job.states]
+    fresh = tensors[1 + job.draws + job.states : len(tensors) - len(job.weights)]
+    block = T if job.way.gradients else min(T, -(-CHUNK_ROWS // job.rows.most))
+    create = x.new_empty if job.lengths is None else x.new_zeros
+    out = create(T, B, program.values[program.outputs[0]].size)
+    last = tuple(s.new_empty(s.shape) for s in states)
+    tapes = call.tapes(lowered, block, x)
+    by_value = dict(zip(program.inputs, inputs, strict=True))
+    call.loads([by_value[v] for v in lowered.loads])
+    call.parameters(lowered, weights)
+    call.states(states, last)
+    call.set("stores", [out])
+    if job.restart is not None:
+        call.set("fresh", fresh)
+    call.go(lowered, x)
+    return out, last, tapes
+
+
+def backward(
+    job: Job, tensors: Sequence[Tensor], tapes: Tensor, gradients: Sequence[Tensor]
+) -> list[Tensor | None]:
+    """Return the gradient of every tensor that `forward` was given, None where there is none."""
+    lowered = job.compiled.backward(job.way)
+    adjoint, forward_program = job.compiled.adjoint(job.way.dx), job.compiled.program
+    program = adjoint.program
+    x, (dout, *dlast) = tensors[0], gradients
+    T, B, _ = x.shape
+    call, weights = _Call(job, T), _weights(job, tensors)
+    inputs = dict(zip(forward_program.inputs, tensors, strict=False))
+    own = dict(zip(program.inputs, (dout, *(inputs.get(v) for v in adjoint.saved)), strict=True))
+    loads = [own[v] for v in lowered.loads]
+    bytes_a_step = B * x.element_size() * sum(width for width, _ in lowered.tapes)
+    block = max(1, min(T, max(8, BLOCK_BYTES // max(1, bytes_a_step))))
+    call.tapes(lowered, block, x)
+    dinputs = [x.new_zeros(x.shape) if job.lengths is not None else x.new_empty(x.shape)
+               for _ in adjoint.inputs]  # fmt: skip
+    dstates = [d.new_empty(d.shape) for d in dlast]
+    dweights = [x.new_zeros(program.values[i.output].shape) for i in program.sums]
+    dfresh = [x.new_zeros(d.shape) for d in dlast] if job.restart is not None else []
+    offsets, _ = _tape_offsets(job.compiled.forward(job.way), T, B, x.element_size())
+    call.call.saved = [tapes.data_ptr() + o for o in offsets[: lowered.saved_count]]
+    call.loads([t for t in loads if t is not None])
+    call.parameters(
+        lowered,
+        {mine: weights[v] for mine, v in zip(program.parameters, adjoint.parameters, strict=True)},
+        program,
+    )
+    call.states(dlast, dstates)
+    call.set("stores", dinputs)
+    call.sums(dweights, dfresh)
+    call.go(lowered, x)
+    by_weight: dict[int, Tensor] = {}
+    for value, d in zip(adjoint.weights, dweights, strict=True):
+        by_weight[value] = by_weight[value] + d if value in by_weight else d
+    return [
+        dinputs[0] if dinputs else None, *[None] * job.draws, *dstates, *dfresh,
+        *(by_weight.get(v) for v in job.weights),
+    ]  # fmt: skip
+
+
+def _weights(job: Job, tensors: Sequence[Tensor]) -> dict[int, Tensor]:
+    return dict(zip(job.weights, tensors[len(tensors) - len(job.weights) :], strict=True))
+
+
+class _Call:
+    """A call of the machine, and the tensors that must live as long as it."""
+
+    def __init__(self, job: Job, T: int) -> None:
+        self.call, self.alive = _core.Call(), [job]
+        self.call.T, self.call.B = T, job.rows.bounds[-1]
+        self.call.threads, self.call.reverse = torch.get_num_threads(), job.reverse
+        self.call.bounds = job.rows.bounds
+        for name in ("row_of", "length_of", "position_of"):
+            tensor = getattr(job.rows, name)
+            if tensor is not None:
+                setattr(self.call, name, tensor.data_ptr())
+        if job.restart is not None:
+            restart = job.restart.contiguous().view(torch.uint8)
+            self.alive.append(restart)
+            self.call.restart = (restart.data_ptr(), restart.stride())
+
+    def set(self, name: str, tensors: Sequence[Tensor]) -> None:
+        self.alive.extend(tensors)
+        setattr(self.call, name, [(t.data_ptr(), t.stride()) for t in tensors])
+
+    def loads(self, tensors: Sequence[Tensor]) -> None:
+        self.set("loads", tensors)
+
+    def tapes(self, lowered: Lowered, block: int, like: Tensor) -> Tensor:
+        """Give the run memory for what it keeps of `block` steps, and return it."""
+        self.call.block = block = max(1, block)
+        offsets, size = _tape_offsets(lowered, block, self.call.B, like.element_size())
+        memory = _core.memory(size)
+        self.call.tapes = [memory.data_ptr() + offset for offset in offsets]
+        self.alive.append(memory)
+        return memory
+
+    def parameters(self, lowered: Lowered, weights: Mapping[int, Tensor], _: object = None) -> None:
+        self.set("matrices", [weights[v] for v in lowered.matrices])
+        self.set("vectors", [weights[v].contiguous() for v in lowered.vectors])
+
+    def states(self, initial: Sequence[Tensor], final: Sequence[Tensor]) -> None:
+        self.set("initial", initial)
+        self.set("final", final)
+
+    def sums(self, gradients: Sequence[Tensor], fresh: Sequence[Tensor]) -> None:
+        self.alive.extend((*gradients, *fresh))
+        self.call.gradients = [t.data_ptr() for t in gradients]
+        self.call.fresh_gradients = [t.data_ptr() for t in fresh]
+
+    def go(self, lowered: Lowered, like: Tensor) -> None:
+        run = _core.run_float if like.dtype == torch.float32 else _core.run_double
+        run(lowered.plan, self.call)
+
+
+def _tape_offsets(lowered: Lowered, block: int, B: int, item: int) -> tuple[list[int], int]:
+    """Return where each tape begins, and the size of all of them, in bytes."""
+    offsets, size = [], 0
+    for width, state in lowered.tapes:
+        offsets.append(size)
+        size += -(-(block + state) * B * width * item // LINE) * LINE
+    return offsets, size
+
+
+class _Recurrence(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, job: Job, *tensors: Tensor) -> tuple[Tensor, ...]:
+        out, last, tapes = forward(job, tensors)
+        ctx.job = job
+        ctx.save_for_backward(*tensors, tapes)
+        return (out, *last)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        *tensors, tapes = ctx.saved_tensors
+        if torch.is_grad_enabled():  # the gradients themselves are to be differentiated
+            return None, *_differentiable(ctx.job, tensors, gradients, ctx.needs_input_grad[1:])
+        return None, *backward(ctx.job, tensors, tapes, gradients)
+
+
+class _Interpreted:
+    """A program as the eager loop sees a cell; draws come in with x."""
+
+    def __init__(self, job: Job, weights: Mapping[int, Tensor]) -> None:
+        self.program = job.compiled.program
+        self.known = constants(self.program) | dict(weights)
+        self.output_size = self.program.values[self.program.outputs[0]].size
+
+    def __call__(self, x: Tensor, *state: Tensor) -> tuple[Tensor, State]:
+        sizes = [self.program.values[v].size for v in self.program.inputs]
+        (out,), new = step(self.program, self.known, x.split(sizes, -1), state)
+        return out, new
+
+
+def _differentiable(
+    job: Job, tensors: Sequence[Tensor], gradients: Sequence[Tensor], needed: Sequence[bool]
+) -> list[Tensor | None]:
+    """Return the gradients by torch's own operations, so that they have gradients themselves."""
+    a, b = 1 + job.draws, 1 + job.draws + job.states
+    with torch.enable_grad():
+        own = [t.view_as(t) if need else t for t, need in zip(tensors, needed, strict=True)]
+        steps = Steps(
+            torch.cat(own[:a], -1), tuple(own[a:b]), job.lengths, job.restart,
+            tuple(own[b : len(own) - len(job.weights)]), job.reverse,
+        )  # fmt: skip
+        out, last = eager.run(_Interpreted(job, _weights(job, own)), steps)  # type: ignore[arg-type]
+        wanted = [t for t, need in zip(own, needed, strict=True) if need]
+        found = iter(
+            torch.autograd.grad(
+                (out, *last), wanted, gradients, create_graph=True, allow_unused=True
+            )
+        )
+    return [next(found) if need else None for need in needed]

@@ -1,0 +1,79 @@
+"""The machine for short runs: one cell that keeps its state, its weights packed beforehand."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from recurra import _core
+from recurra.backends.compiled import Way
+from recurra.backends.interpret import set_up
+from recurra.backends.prepare import Prepared, leaves, prepare
+from recurra.backends.steps import SteppedCell
+
+MOST_ROWS = 16  # more are better shared among threads, by a call of the layer
+
+
+class NativeStepper:
+    """Pushes a cell along a stream; raises nothing that `refusal` has not foreseen.
+
+    state: each (B, size), contiguous: read and written by every push.
+    """
+
+    def __init__(self, cell: nn.Module, prepared: Prepared, state: Sequence[Tensor]) -> None:
+        self.cell, self.prepared, self.state = cell, prepared, state
+        program = prepared.compiled.program
+        self.output_size = program.values[program.outputs[0]].size
+        self._pack()
+
+    def _pack(self) -> None:
+        """Pack the weights, and remember which they were."""
+        self._watched = [
+            (tensors, name, tensor, tensor._version)
+            for module in self.cell.modules()
+            for tensors in (module._parameters, module._buffers)
+            for name, tensor in tensors.items()
+            if tensor is not None
+        ]
+        lowered = self.prepared.compiled.forward(Way(False, False, False))
+        with torch.no_grad():
+            compiled = self.prepared.compiled
+            weights = set_up(compiled.program, leaves(self.prepared, self.cell))  # type: ignore[arg-type]
+            vectors = [weights[v].contiguous() for v in lowered.vectors]
+        matrices = [weights[v] for v in lowered.matrices]
+        like = self.state[0]
+        kind = _core.FloatStepper if like.dtype == torch.float32 else _core.DoubleStepper
+        self._stepper = kind(
+            lowered.plan,
+            [(w.data_ptr(), w.stride()) for w in matrices],
+            [(v.data_ptr(), v.stride()) for v in vectors],
+            like.shape[0],
+            [s.data_ptr() for s in self.state],
+        )
+
+    def push(self, x: Tensor) -> Tensor:
+        """Return the outputs (T, B, O) for x (T, B, I)."""
+        for tensors, name, tensor, version in self._watched:
+            if tensors[name] is not tensor or tensor._version != version:
+                self._pack()
+                break
+        T, B, _ = x.shape
+        out = x.new_empty(T, B, self.output_size)
+        self._stepper.push(
+            T, x.data_ptr(), *x.stride(), out.data_ptr(), B * self.output_size, self.output_size
+        )
+        return out
+
+
+def stepper(cell: SteppedCell, state: Sequence[Tensor]) -> NativeStepper | None:
+    """Return a stepper of the cell, or None where the machine has no short way for it."""
+    like = state[0]
+    if like.shape[0] > MOST_ROWS or like.device.type != "cpu":
+        return None
+    if like.dtype not in (torch.float32, torch.float64):
+        return None
+    prepared = prepare(cell)
+    if isinstance(prepared, str) or prepared.traced.randoms:
+        return None
+    assert isinstance(cell, nn.Module)
+    return NativeStepper(cell, prepared, state)

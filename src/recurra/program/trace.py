@@ -1,0 +1,156 @@
+"""From a cell, as it stands, to its program: the cell is called with symbols that record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from recurra.errors import TraceError
+from recurra.program import trace_operations as _  # noqa: F401  (fills the table)
+from recurra.program.program import Program
+from recurra.program.trace_leaves import Recipe, needed
+from recurra.program.trace_module import Copies, tensors_of
+from recurra.program.trace_randoms import Generators, Random
+from recurra.program.trace_recorder import Recorder, Watch
+from recurra.program.trace_refusal import REFUSALS, line_of_error, place_of, refusal
+from recurra.program.trace_symbol import BatchSize, Row
+
+# The batch sizes with which a cell is traced: what depends on them differs between the two.
+_BATCHES = (2**61 - 1, 2**59 - 55)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A cell as a program.
+
+    program: its inputs are x and then one for each of `randoms`; everything is in `loop`.
+    recipe: how the program's parameters come from the module's tensors.
+    randoms: what is to be drawn for each row and step.
+    """
+
+    program: Program
+    recipe: Recipe
+    randoms: tuple[Random, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the parameters and buffers that the program depends on."""
+        return self.recipe.names
+
+    def leaves(self, tensors: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+        """Return the tensors for `program.parameters`, in order.
+
+        tensors: the module's parameters and buffers by name (`names` says which are read).
+        Gradients flow from the result back to them.
+        """
+        return self.recipe.follow(tensors)
+
+
+def trace(
+    module: nn.Module,
+    input_size: int,
+    state_sizes: Mapping[str, int],
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+) -> Traced:
+    """Return the program of a module that is called as `module(x, *state)`, as a `Cell` is.
+
+    Args:
+        module: gives `(output, new_state)`; neither it nor its tensors are changed.
+        input_size: features of x.
+        state_sizes: the features of each state, by its name.
+        dtype: of x and the states; that of the module's first floating-point tensor if None.
+        device: likewise.
+
+    Raises `TraceError` with the reason and the line where the cell cannot be traced.
+    """
+    first = next((t for t in tensors_of(module) if t.is_floating_point()), torch.empty(0))
+    dtype, device = dtype or first.dtype, device or first.device
+    before = REFUSALS.first, REFUSALS.outermost
+    REFUSALS.outermost = trace_once.__code__
+    generators = Generators()
+    try:
+        traced, again = (
+            trace_once(module, input_size, state_sizes, Recorder(dtype, device, BatchSize(size)))
+            for size in _BATCHES
+        )
+        if traced != again:
+            raise TraceError(
+                "the cell does not do the same each time: it counts, or draws random numbers "
+                "that are not torch's"
+            )
+        if not generators.unused():
+            raise TraceError("the cell draws random numbers that cannot be recorded")
+    finally:
+        REFUSALS.first, REFUSALS.outermost = before
+        generators.restore()
+    return traced
+
+
+def trace_once(
+    module: nn.Module, input_size: int, state_sizes: Mapping[str, int], recorder: Recorder
+) -> Traced:
+    """Return the program of one call."""
+    REFUSALS.first = None
+    try:
+        with torch.inference_mode(False), torch.enable_grad():
+            copies = Copies(module, recorder)
+            x = recorder.enter("input", (input_size,), "x")
+            states = [recorder.enter("state", (n,), name) for name, n in state_sizes.items()]
+            with Watch(recorder):
+                result = copies.module(x, *states)
+            copies.check_unchanged()
+            outputs, new_states = check_result(result, state_sizes, recorder)
+    except TraceError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise TraceError(reason + place_of(line_of_error(error))) from error
+    finally:
+        first = REFUSALS.first
+    if first is not None:  # the cell has caught it and gone on
+        raise first
+    program = Program(
+        values=tuple(recorder.builder.values),
+        inputs=tuple(recorder.inputs),
+        states=tuple(state.value for state in states),
+        parameters=tuple(recorder.parameters),
+        outputs=outputs,
+        new_states=new_states,
+        loop=tuple(recorder.builder.instructions),
+    )
+    order = needed(recorder.steps, recorder.wanted)
+    recipe = Recipe(tuple(recorder.steps), order, tuple(recorder.wanted))
+    return Traced(program, recipe, tuple(recorder.randoms))
+
+
+def check_result(
+    result: Any, state_sizes: Mapping[str, int], recorder: Recorder
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the values of the output and the new states, held to what the cell says."""
+    if not (isinstance(result, tuple | list) and len(result) == 2):
+        raise refusal("the cell must return (output, new_state)")
+    output, new = result
+    if not isinstance(new, tuple | list) or len(new) != len(state_sizes):
+        raise refusal(
+            f"the cell must return {len(state_sizes)} new states ({', '.join(state_sizes)})"
+        )
+    indices = []
+    named = (
+        ("the output", output, None),
+        *zip(state_sizes, new, state_sizes.values(), strict=True),
+    )
+    for name, value, size in named:
+        if not isinstance(value, Row) or len(value.trailing) != 1:
+            raise refusal(f"{name} must be a tensor of (B, features)")
+        if size is not None and value.trailing != (size,):
+            raise refusal(f"state {name!r} must be (B, {size}), got (B, {value.trailing[0]})")
+        if value.kind is not recorder.dtype:
+            raise refusal(f"{name} must be {recorder.dtype}, got {value.kind}")
+        indices.append(recorder.materialise(value))
+    return (indices[0],), tuple(indices[1:])
+
+
+__all__ = ["Random", "Traced", "trace"]

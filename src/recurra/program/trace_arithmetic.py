@@ -1,0 +1,249 @@
+"""Recording arithmetic, comparisons and choices, feature by feature."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from recurra.program.trace_recorder import Recorder
+from recurra.program.trace_refusal import refusal
+from recurra.program.trace_symbol import Leaf, Row
+from recurra.program.trace_table import Handler, records
+
+_UNARY = {
+    "neg": "neg negative",
+    "abs": "abs absolute",
+    "sign": "sign sgn",
+    "exp": "exp",
+    "expm1": "expm1",
+    "log": "log",
+    "log1p": "log1p",
+    "sqrt": "sqrt",
+    "rsqrt": "rsqrt",
+    "reciprocal": "reciprocal",
+    "sin": "sin",
+    "cos": "cos",
+    "tanh": "tanh",
+    "sigmoid": "sigmoid expit",
+    "erf": "erf",
+}
+_BINARY = {
+    "maximum": "maximum",
+    "minimum": "minimum",
+    "gt": "gt greater __gt__",
+    "ge": "ge greater_equal __ge__",
+    "lt": "lt less __lt__",
+    "le": "le less_equal __le__",
+    "eq": "eq __eq__",
+    "ne": "ne not_equal __ne__",
+}
+
+
+def unary(op: str) -> Handler:
+    """Return what records an op of one operand."""
+    return lambda rec, x: rec.pointwise(op, x)
+
+
+def binary(op: str) -> Handler:
+    """Return what records an op of two operands."""
+    return lambda rec, a, b: rec.pointwise(op, a, b)
+
+
+for _op, _names in _UNARY.items():
+    records(*_names.split())(unary(_op))
+for _op, _names in _BINARY.items():
+    records(*_names.split())(binary(_op))
+
+
+def scaled(rec: Recorder, x: Any, alpha: Any) -> Any:
+    """Return alpha·x."""
+    return x if alpha == 1 else rec.pointwise("mul", x, alpha) if isinstance(x, Row) else x * alpha
+
+
+@records("add", "__add__", "__radd__")
+def add(rec: Recorder, a: Any, b: Any, *, alpha: Any = 1) -> Row:
+    """Record a + alpha·b."""
+    return rec.pointwise("add", a, scaled(rec, b, alpha))
+
+
+@records("sub", "subtract", "__sub__")
+def sub(rec: Recorder, a: Any, b: Any, *, alpha: Any = 1) -> Row:
+    """Record a - alpha·b."""
+    return rec.pointwise("sub", a, scaled(rec, b, alpha))
+
+
+@records("rsub", "__rsub__")
+def rsub(rec: Recorder, a: Any, b: Any, *, alpha: Any = 1) -> Row:
+    """Record b - alpha·a."""
+    return rec.pointwise("sub", b, scaled(rec, a, alpha))
+
+
+@records("mul", "multiply", "__mul__", "__rmul__")
+def mul(rec: Recorder, a: Any, b: Any) -> Row:
+    """Record a·b."""
+    return rec.pointwise("mul", a, b)
+
+
+@records("div", "divide", "true_divide", "__div__", "__truediv__")
+def div(rec: Recorder, a: Any, b: Any, *, rounding_mode: str | None = None) -> Row:
+    """Record a / b."""
+    if rounding_mode is not None:
+        raise refusal(f"division with rounding_mode={rounding_mode!r}")
+    return rec.pointwise("div", a, b)
+
+
+@records("__rdiv__", "__rtruediv__")
+def rdiv(rec: Recorder, a: Any, b: Any) -> Row:
+    """Record b / a."""
+    return rec.pointwise("div", b, a)
+
+
+@records("pow", "float_power", "__pow__")
+def power(rec: Recorder, a: Any, b: Any) -> Row:
+    """Record a to the power of b."""
+    if isinstance(b, int | float) and not isinstance(b, bool):
+        if b == 2:
+            return rec.pointwise("mul", a, a)
+        if b == 1:
+            return rec.pointwise("mul", a, 1)
+        if b == 0.5:
+            return rec.pointwise("sqrt", a)
+        if b == -1:
+            return rec.pointwise("reciprocal", a)
+    return rec.pointwise("pow", a, b)
+
+
+@records("__rpow__")
+def rpow(rec: Recorder, a: Any, b: Any) -> Row:
+    """Record b to the power of a."""
+    return rec.pointwise("pow", b, a)
+
+
+@records("square")
+def square(rec: Recorder, x: Any) -> Row:
+    """Record x²."""
+    return rec.pointwise("mul", x, x)
+
+
+@records("positive", "__pos__")
+def positive(rec: Recorder, x: Any) -> Row:
+    """Return x itself."""
+    return rec.row(x.trailing, x.value, x.kind)
+
+
+@records("log2", "log10")
+def log2(rec: Recorder, x: Any) -> Row:
+    """Refuse logarithms of other bases, which are not ln x over a constant to the last bit."""
+    raise refusal("log2 and log10; write torch.log(x) / math.log(base)")
+
+
+@records("exp2")
+def exp2(rec: Recorder, x: Any) -> Row:
+    """Record 2 to the power of x."""
+    return rec.pointwise("exp", rec.pointwise("mul", x, math.log(2)))
+
+
+@records("sinh")
+def sinh(rec: Recorder, x: Any) -> Row:
+    """Record sinh x, by differences from 1 so that it is exact near 0."""
+    up, down = rec.pointwise("expm1", x), rec.pointwise("expm1", -x)
+    return rec.pointwise("div", rec.pointwise("sub", up, down), 2)
+
+
+@records("cosh")
+def cosh(rec: Recorder, x: Any) -> Row:
+    """Record cosh x."""
+    up, down = rec.pointwise("exp", x), rec.pointwise("exp", -x)
+    return rec.pointwise("div", rec.pointwise("add", up, down), 2)
+
+
+@records("tan")
+def tan(rec: Recorder, x: Any) -> Row:
+    """Record tan x."""
+    return rec.pointwise("div", rec.pointwise("sin", x), rec.pointwise("cos", x))
+
+
+@records("where")
+def where(rec: Recorder, condition: Any, a: Any, b: Any) -> Row:
+    """Record a where the condition holds, b elsewhere."""
+    kind = condition.meta.dtype if isinstance(condition, Leaf) else None
+    if isinstance(condition, Row):
+        kind = condition.kind
+    elif isinstance(condition, Tensor) and kind is None:
+        kind = condition.dtype
+    if kind is not torch.bool:
+        raise refusal(f"torch.where with a condition of {kind}")
+    return rec.pointwise("where", condition, a, b)
+
+
+@records("masked_fill")
+def masked_fill(rec: Recorder, x: Any, mask: Any, value: Any) -> Row:
+    """Record the value where the mask holds, x elsewhere."""
+    return where(rec, mask, value, x)
+
+
+@records("max")
+def largest(rec: Recorder, a: Any, b: Any = None, *_: Any, **others: Any) -> Row:
+    """Record the larger of two; refuse the largest of one tensor, which has no ties in torch."""
+    if not isinstance(b, Tensor):
+        raise refusal("max over features; write amax, which shares the gradient among equal ones,")
+    return rec.pointwise("maximum", a, b)
+
+
+@records("min")
+def smallest(rec: Recorder, a: Any, b: Any = None, *_: Any, **others: Any) -> Row:
+    """Record the smaller of two; refuse the smallest of one tensor, which has no ties in torch."""
+    if not isinstance(b, Tensor):
+        raise refusal("min over features; write amin, which shares the gradient among equal ones,")
+    return rec.pointwise("minimum", a, b)
+
+
+def bounded(rec: Recorder, x: Any, bound: Any, op: str) -> Any:
+    """Return x, with `bound` in its place where `op` (lt or gt) says that x is beyond it."""
+    if bound is None:
+        return x
+    beyond = rec.pointwise(op, x, bound)
+    if isinstance(bound, Tensor):  # NaN bounds give NaN
+        beyond = rec.pointwise("maximum", beyond, bound != bound)
+    return rec.pointwise("where", beyond, bound, x)
+
+
+@records("clamp", "clip", "clamp_min", "clamp_max")
+def clamp(rec: Recorder, x: Any, min: Any = None, max: Any = None) -> Row:
+    """Record x held between two bounds; gradients pass where x is not beyond them."""
+    result: Row = bounded(rec, bounded(rec, x, min, "lt"), max, "gt")
+    return result
+
+
+@records("clamp_max")
+def clamp_max(rec: Recorder, x: Any, max: Any) -> Row:
+    """Record x held below a bound."""
+    return clamp(rec, x, None, max)
+
+
+@records("lerp")
+def lerp(rec: Recorder, start: Any, end: Any, weight: Any) -> Row:
+    """Record start + weight·(end - start)."""
+    return rec.pointwise("add", start, weight * (end - start))
+
+
+@records("addcmul")
+def addcmul(rec: Recorder, x: Any, a: Any, b: Any, *, value: Any = 1) -> Row:
+    """Record x + value·a·b."""
+    return add(rec, x, a * b, alpha=value)
+
+
+@records("addcdiv")
+def addcdiv(rec: Recorder, x: Any, a: Any, b: Any, *, value: Any = 1) -> Row:
+    """Record x + value·a/b."""
+    return add(rec, x, a / b, alpha=value)
+
+
+@records("logaddexp")
+def logaddexp(rec: Recorder, a: Any, b: Any) -> Row:
+    """Record ln(exp a + exp b)."""
+    same = rec.pointwise("eq", a, b)
+    apart = rec.pointwise("where", same, 0.0, rec.pointwise("sub", a, b))
+    tail = rec.pointwise("log1p", torch.exp(-torch.abs(apart)))
+    return rec.pointwise("add", rec.pointwise("maximum", a, b), tail)

@@ -1,0 +1,232 @@
+"""Recording what moves features about: slices, joins, transposes, copies.
+
+A row's features are numbered; torch's operation is done by NumPy on the numbers, and where they
+end up is written as slices, concatenations and copies.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from recurra.program.trace_recorder import Recorder
+from recurra.program.trace_refusal import refusal
+from recurra.program.trace_shapes import as_row, axis_of, sizes_of
+from recurra.program.trace_symbol import Leaf, Row
+from recurra.program.trace_table import records
+from recurra.program.trace_writer import Positions, count
+
+
+def positions_of(x: Row) -> Positions:
+    """Return the numbers of a row's features, in its shape."""
+    return np.arange(count(x.trailing)).reshape(x.trailing)
+
+
+def part(rec: Recorder, x: Row, axis: int, start: int, stop: int) -> Row:
+    """Return start..stop of an axis."""
+    index = (*[slice(None)] * axis, slice(start, stop))
+    return rec.arrange([x], positions_of(x)[index])
+
+
+def split_at(rec: Recorder, x: Row, axis: int, ends: Sequence[int]) -> tuple[Row, ...]:
+    """Return the parts of an axis that end at `ends`."""
+    starts = [0, *ends][: len(ends)]
+    return tuple(part(rec, x, axis, a, b) for a, b in zip(starts, ends, strict=True))
+
+
+@records("chunk")
+def chunk(rec: Recorder, x: Row, chunks: int, dim: int = 0) -> tuple[Row, ...]:
+    """Record the parts of an axis in chunks of one size, the last perhaps smaller."""
+    axis = axis_of(x, dim)
+    n = x.trailing[axis]
+    return split(rec, x, -(-n // chunks), dim)
+
+
+@records("split", "split_with_sizes", "unsafe_split", "unsafe_chunk")
+def split(rec: Recorder, x: Row, split_size: Any, dim: int = 0) -> tuple[Row, ...]:
+    """Record the parts of an axis, of one size or of the sizes given."""
+    axis = axis_of(x, dim)
+    n = x.trailing[axis]
+    if isinstance(split_size, int):
+        return split_at(rec, x, axis, [min(k + split_size, n) for k in range(0, n, split_size)])
+    if sum(split_size) != n:
+        raise ValueError(f"sizes {list(split_size)} of an axis of {n}")
+    return split_at(rec, x, axis, np.cumsum(split_size).tolist())
+
+
+@records("tensor_split")
+def tensor_split(rec: Recorder, x: Row, sections: Any, dim: int = 0) -> tuple[Row, ...]:
+    """Record the parts of an axis in so many sections, or between the indices given."""
+    parts = np.array_split(positions_of(x), sections, axis_of(x, dim))
+    return tuple(rec.arrange([x], p) for p in parts)
+
+
+@records("narrow")
+def narrow(rec: Recorder, x: Row, dim: int, start: int, length: int) -> Row:
+    """Record a part of an axis."""
+    return part(rec, x, axis_of(x, dim), start, start + length)
+
+
+@records("select")
+def select(rec: Recorder, x: Row, dim: int, index: int) -> Row:
+    """Record one position of an axis."""
+    return rec.arrange([x], np.asarray(positions_of(x).take(index, axis_of(x, dim))))
+
+
+@records("unbind")
+def unbind(rec: Recorder, x: Row, dim: int = 0) -> tuple[Row, ...]:
+    """Record every position of an axis."""
+    axis = axis_of(x, dim)
+    return tuple(select(rec, x, axis + 1, k) for k in range(x.trailing[axis]))
+
+
+def fixed_index(rec: Recorder, value: Any) -> Any:
+    """Return one item of an index, refusing what is only known when the cell runs."""
+    if isinstance(value, Row | Leaf) or (
+        isinstance(value, Tensor) and id(value) not in rec.created
+    ):
+        raise refusal("an index that is a tensor, which may change from call to call")
+    if isinstance(value, Tensor):
+        return value.numpy()
+    if isinstance(value, slice) and value.step is not None and value.step <= 0:
+        raise ValueError("a slice's step must be above 0")
+    return np.asarray(value) if isinstance(value, list) else value
+
+
+@records("__getitem__")
+def getitem(rec: Recorder, x: Row, index: Any) -> Row:
+    """Record the features at an index whose first item is `:` or `...`."""
+    items = list(index) if isinstance(index, tuple) else [index]
+    taken = sum(item is not None and item is not Ellipsis for item in items)
+    if any(item is Ellipsis for item in items):
+        at = next(k for k, item in enumerate(items) if item is Ellipsis)
+        items[at : at + 1] = [slice(None)] * (len(x.trailing) + 1 - taken)
+    first = items[0]
+    if not (isinstance(first, slice) and first == slice(None)):
+        raise refusal("an index along the batch axis; write x[:, ...]")
+    return rec.arrange([x], positions_of(x)[tuple(fixed_index(rec, i) for i in items[1:])])
+
+
+@records("index_select", "take_along_dim", "gather")
+def index_select(rec: Recorder, x: Row, dim: int, index: Any) -> Row:
+    """Record some positions of an axis."""
+    chosen = fixed_index(rec, index)
+    if chosen.ndim != 1:
+        raise refusal("gather")
+    return rec.arrange([x], positions_of(x).take(chosen, axis_of(x, dim)))
+
+
+def joined(rec: Recorder, rows: Sequence[Row], axis: int) -> Row:
+    """Return rows behind one another along an axis."""
+    if len({row.kind for row in rows}) > 1:
+        raise refusal("a join of " + " and ".join(sorted(str(row.kind) for row in rows)))
+    numbers, start = [], 0
+    for row in rows:
+        numbers.append(positions_of(row) + start)
+        start += count(row.trailing)
+    plain = [rec.row(row.trailing, rec.materialise(row), row.kind) for row in rows]
+    return rec.arrange(plain, np.concatenate(numbers, axis))
+
+
+@records("cat", "concat", "concatenate")
+def cat(rec: Recorder, tensors: Any, dim: int = 0, axis: int | None = None) -> Row:
+    """Record rows behind one another."""
+    rows = [as_row(rec, x) for x in tensors]
+    return joined(rec, rows, axis_of(rows[0], dim if axis is None else axis))
+
+
+@records("stack")
+def stack(rec: Recorder, tensors: Any, dim: int = 0) -> Row:
+    """Record rows along an axis of their own."""
+    rows = [as_row(rec, x) for x in tensors]
+    axis = axis_of(rows[0], dim, extra=1)
+    shapes = [(*row.trailing[:axis], 1, *row.trailing[axis:]) for row in rows]
+    return joined(
+        rec, [rec.row(s, r.value, r.kind) for s, r in zip(shapes, rows, strict=True)], axis
+    )
+
+
+@records("hstack", "column_stack")
+def hstack(rec: Recorder, tensors: Any) -> Row:
+    """Record rows behind one another along their first axis of features."""
+    return cat(rec, tensors, 1)
+
+
+def permuted(rec: Recorder, x: Row, axes: Sequence[int]) -> Row:
+    """Return a row with its trailing axes in another order."""
+    return rec.arrange([x], positions_of(x).transpose(tuple(axes)))
+
+
+@records("transpose", "swapaxes", "swapdims")
+def transpose(rec: Recorder, x: Row, dim0: int, dim1: int) -> Row:
+    """Record two axes swapped."""
+    a, b = axis_of(x, dim0), axis_of(x, dim1)
+    axes = list(range(len(x.trailing)))
+    axes[a], axes[b] = axes[b], axes[a]
+    return permuted(rec, x, axes)
+
+
+@records("mT")
+def matrix_transpose(rec: Recorder, x: Row) -> Row:
+    """Record the last two axes swapped."""
+    return transpose(rec, x, -2, -1)
+
+
+@records("t", "T", "adjoint", "H")
+def turned(rec: Recorder, x: Row) -> Row:
+    """Refuse a transpose that moves the batch axis."""
+    raise refusal("a transpose that moves the batch axis")
+
+
+@records("permute")
+def permute(rec: Recorder, x: Row, *dims: Any, **named: Any) -> Row:
+    """Record the axes in another order, the batch axis first."""
+    order = sizes_of(dims or tuple(named.values()))
+    if order[0] % len(order) != 0:
+        raise refusal("a permutation that moves the batch axis")
+    return permuted(rec, x, [axis_of(x, d) for d in order[1:]])
+
+
+@records("movedim", "moveaxis")
+def movedim(rec: Recorder, x: Row, source: int, destination: int) -> Row:
+    """Record one axis moved to another place."""
+    return rec.arrange(
+        [x], np.moveaxis(positions_of(x), axis_of(x, source), axis_of(x, destination))
+    )
+
+
+@records("flip")
+def flip(rec: Recorder, x: Row, *dims: Any, **named: Any) -> Row:
+    """Record the features of some axes in reverse."""
+    axes = tuple(axis_of(x, d) for d in sizes_of(dims or tuple(named.values())))
+    return rec.arrange([x], np.flip(positions_of(x), axes))
+
+
+@records("roll")
+def roll(rec: Recorder, x: Row, shifts: Any, dims: Any = None) -> Row:
+    """Record the features of some axes moved on in a circle."""
+    if dims is None or dims == ():
+        raise refusal("roll without dims, which moves features from row to row")
+    many = dims if isinstance(dims, tuple | list) else (dims,)
+    axes = tuple(axis_of(x, d) for d in many)
+    steps = tuple(shifts) if isinstance(shifts, tuple | list) else (shifts,)
+    return rec.arrange([x], np.roll(positions_of(x), steps, axes))
+
+
+@records("pad")
+def pad(rec: Recorder, x: Row, pad: Any, mode: str = "constant", value: Any = None) -> Row:
+    """Record features with a number put before and behind them."""
+    if mode != "constant" or len(pad) > 2 * len(x.trailing):
+        raise refusal(f"pad of mode {mode!r}, or of the batch axis")
+    for k, (before, after) in enumerate(zip(pad[::2], pad[1::2], strict=True)):
+        axis = len(x.trailing) - 1 - k
+        if before < 0 or after < 0:
+            raise refusal("pad by less than 0")
+        sides = [
+            rec.full((*x.trailing[:axis], n, *x.trailing[axis + 1 :]), value or 0.0, x.kind)
+            for n in (before, after)
+        ]
+        rows = [sides[0], x, sides[1]]
+        x = joined(rec, [row for row in rows if count(row.trailing)], axis)
+    return x

@@ -1,0 +1,122 @@
+"""A module made ready to be traced: a light copy that computes with symbols, and its guards."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from recurra.program.trace_leaves import Named
+from recurra.program.trace_recorder import Recorder
+from recurra.program.trace_refusal import refusal
+from recurra.program.trace_steps import like_meta
+from recurra.program.trace_symbol import Leaf
+
+_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+_GLOBAL_HOOKS = tuple(f"_global{name}" for name in _HOOKS)
+
+
+class Copies:
+    """The light copies of a module and its submodules, and what they were when made."""
+
+    def __init__(self, module: nn.Module, recorder: Recorder) -> None:
+        for name in _GLOBAL_HOOKS:
+            if getattr(torch.nn.modules.module, name, None):
+                raise refusal("a hook is on all modules")
+        self._leaves: dict[int, Leaf] = {}
+        self._copies: dict[int, nn.Module] = {}
+        self._before: list[tuple[nn.Module, dict[str, Any]]] = []
+        self.module = self._copy(module, "", recorder)
+
+    def _copy(self, module: nn.Module, prefix: str, recorder: Recorder) -> nn.Module:
+        if id(module) in self._copies:
+            return self._copies[id(module)]
+        kind = type(module)
+        check_plain(module)
+        copied: nn.Module = kind.__new__(kind)
+        self._copies[id(module)] = copied
+        self._before.append((module, snapshot(module.__dict__)))
+        own = {name: loosened(value) for name, value in module.__dict__.items()}
+        for group in ("_parameters", "_buffers"):
+            own[group] = {
+                name: None if t is None else self._leaf(t, prefix + name, recorder)
+                for name, t in own[group].items()
+            }
+        own["_modules"] = {
+            name: None if child is None else self._copy(child, f"{prefix}{name}.", recorder)
+            for name, child in own["_modules"].items()
+        }
+        object.__setattr__(copied, "__dict__", own)
+        self._before.append((copied, snapshot(own)))
+        return copied
+
+    def _leaf(self, tensor: Tensor, name: str, recorder: Recorder) -> Leaf:
+        if id(tensor) not in self._leaves:
+            parameter = isinstance(tensor, nn.Parameter)
+            self._leaves[id(tensor)] = recorder.add_leaf(Named(name), like_meta(tensor), parameter)
+        return self._leaves[id(tensor)]
+
+    def check_unchanged(self) -> None:
+        """Refuse a cell that has changed an attribute, its own or a submodule's."""
+        for module, before in self._before:
+            now = module.__dict__
+            for name in before.keys() | now.keys():
+                if name not in before or name not in now or not same(before[name], now[name]):
+                    raise refusal(f"the cell changes its own attribute {name!r} as it runs")
+            for group in ("_parameters", "_buffers", "_modules"):
+                if name_changed := first_difference(before[group], now[group]):
+                    raise refusal(f"the cell changes its own attribute {name_changed!r} as it runs")
+
+
+def check_plain(module: nn.Module) -> None:
+    """Refuse a module whose call is more than its `forward` in Python."""
+    kind = type(module).__name__
+    if any(module.__dict__.get(name) for name in _HOOKS):
+        raise refusal(f"a hook is on {kind}")
+    if isinstance(module, torch.jit.ScriptModule):
+        raise refusal(f"{kind} is a compiled (scripted) module")
+    if kind == "OptimizedModule" or module.__dict__.get("_compiled_call_impl") is not None:
+        raise refusal(f"{kind} is compiled by torch.compile")
+
+
+def loosened(value: Any) -> Any:
+    """Return a container of the cell's copied, so that the cell itself stays as it is."""
+    return type(value)(value) if type(value) in (list, dict, set) else value
+
+
+def snapshot(attributes: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes as they are, containers copied."""
+    return {name: loosened(value) for name, value in attributes.items()}
+
+
+def same(before: Any, now: Any) -> bool:
+    """Return whether an attribute is what it was: the same object, or the same items."""
+    if type(before) is not type(now):
+        return False
+    if isinstance(before, dict):
+        return first_difference(before, now) is None
+    if isinstance(before, list):
+        return len(before) == len(now) and all(map(is_same, before, now))
+    if isinstance(before, set):
+        return bool(before == now)
+    return is_same(before, now)
+
+
+def is_same(before: Any, now: Any) -> bool:
+    """Return whether two values are one object, or equal numbers or texts."""
+    simple = isinstance(now, int | float | str) and type(before) is type(now)
+    return before is now or (simple and bool(before == now))
+
+
+def first_difference(before: dict[Any, Any], now: dict[Any, Any]) -> Any:
+    """Return the first key under which two dictionaries differ, None if they do not."""
+    for key in (*before, *now):
+        if key not in before or key not in now or not is_same(before[key], now[key]):
+            return key
+    return None
+
+
+def tensors_of(module: nn.Module) -> Iterator[Tensor]:
+    """Yield the parameters and buffers of a module."""
+    yield from module.parameters()
+    yield from module.buffers()

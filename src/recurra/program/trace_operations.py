@@ -1,0 +1,27 @@
+"""All that can be recorded: importing this fills the table."""
+
+from recurra.program import (
+    trace_activations,
+    trace_arithmetic,
+    trace_copies,
+    trace_creation,
+    trace_features,
+    trace_layers,
+    trace_logic,
+    trace_products,
+    trace_reductions,
+    trace_shapes,
+)
+
+__all__ = [
+    "trace_activations",
+    "trace_arithmetic",
+    "trace_copies",
+    "trace_creation",
+    "trace_features",
+    "trace_layers",
+    "trace_logic",
+    "trace_products",
+    "trace_reductions",
+    "trace_shapes",
+]

@@ -1,0 +1,162 @@
+"""Takes every call of torch that a cell makes, and has it recorded, made or refused."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from recurra.program.trace_refusal import has_own_backward, refusal
+from recurra.program.trace_symbol import BatchSize, Leaf, Row, each, replace
+from recurra.program.trace_table import HANDLERS, OF_BATCH, name_of
+from recurra.program.trace_writer import Writer
+
+# What turns a tensor into numbers, and what the user wrote.
+_READS = {
+    "__bool__": "a data-dependent `if`, `while`, `and` or `or` on a tensor",
+    "is_nonzero": "a data-dependent `if` on a tensor",
+    "__contains__": "`in` on a tensor",
+    "__index__": "a tensor used as an index",
+    "__array__": "NumPy, which needs numbers,",
+    "numpy": "NumPy, which needs numbers,",
+    "__reversed__": "reversed() of a tensor",
+    "__iter__": "a loop over the rows of the batch",
+    "__len__": "len() of a tensor, which is the size of the batch,",
+    "numel": "the number of all elements, which depends on the batch,",
+    "nelement": "the number of all elements, which depends on the batch,",
+    **dict.fromkeys(
+        ("item", "tolist", "__float__", "__int__", "__complex__", "allclose", "equal"),
+        "a tensor read as a number",
+    ),
+}
+_OPERATORS = "add sub mul truediv floordiv div mod pow and or xor lshift rshift matmul"
+_IN_PLACE = {f"__i{name}__" for name in _OPERATORS.split()}
+_IN_PLACE |= {"__setitem__", "__delitem__", "__set__", "__delete__"}
+_RANDOM = {
+    "alpha_dropout", "bernoulli", "dropout", "dropout1d", "dropout2d", "dropout3d",
+    "feature_alpha_dropout", "feature_dropout", "gumbel_softmax", "multinomial", "normal",
+    "poisson", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
+    "rrelu",
+}  # fmt: skip
+_TENSOR_PROPERTIES = ("T", "mT", "H", "mH", "real", "imag", "data", "grad")
+
+
+class Recorder(Writer):
+    """A program and a recipe, written by the calls of torch that a cell makes."""
+
+    def call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Record a call of torch, or make it if neither rows nor parameters are in it."""
+        rows = leaves = batch = foreign = False
+        for value in each((args, kwargs)):
+            if isinstance(value, Row):
+                rows = True
+            elif isinstance(value, Leaf):
+                leaves = True
+            elif isinstance(value, Tensor):
+                foreign = foreign or id(value) not in self.created
+            elif type(value) is BatchSize:
+                batch = True
+        name = getattr(func, "__name__", "")
+        if not (rows or leaves or batch or foreign):
+            return self._make(func, args, kwargs, name)
+        if name in ("__repr__", "__str__", "__format__"):
+            return "a traced tensor"
+        self._check(func, args, kwargs, name, rows)
+        if rows or (batch and func in OF_BATCH):
+            return self._record(func, args, kwargs)
+        if batch:
+            raise refusal(f"{name_of(func)} with the size of the batch")
+        if name == "__get__" and func.__self__.__name__ not in _TENSOR_PROPERTIES:  # type: ignore[attr-defined]
+            return self._property(func, args[0])
+        return self._on_leaves(func, args, kwargs, name)
+
+    def _make(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str
+    ) -> Any:
+        if name in _RANDOM:
+            raise refusal(f"{name_of(func)} draws numbers that all rows of the batch share")
+        result = func(*args, **kwargs)
+        for value in each(result):
+            if isinstance(value, Tensor):
+                self.created[id(value)] = value
+        return result
+
+    def _check(
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        name: str,
+        rows: bool,
+    ) -> None:
+        """Refuse what reads numbers, changes tensors in place or leaves the program's dtype."""
+        if name in _READS and (rows or name not in ("__len__", "__iter__", "numel", "nelement")):
+            raise refusal(f"{_READS[name]} cannot be traced")
+        in_place = name.endswith("_") and not name.endswith("__")
+        if in_place or name in _IN_PLACE or kwargs.get("inplace") is True:
+            raise refusal(f"{name_of(func)} changes a tensor in place; write what gives a new one")
+        if kwargs.get("out") is not None:
+            raise refusal(f"{name_of(func)} with out= changes a tensor in place")
+        kwargs.pop("out", None)
+        if torch.is_autocast_enabled(self.device.type):
+            raise refusal("autocast is on")
+        if not torch.is_grad_enabled() and has_own_backward():
+            raise refusal("a torch.autograd.Function has a backward of its own")
+
+    def _record(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        handler = HANDLERS.get(func)
+        if handler is None:
+            raise refusal(f"{name_of(func)} has no meaning in a program yet")
+        try:
+            result = handler(self, *args, **kwargs)
+        except (TypeError, ValueError, IndexError, KeyError, AssertionError) as error:
+            raise refusal(f"{name_of(func)}: {error}") from error
+        if not torch.is_grad_enabled():
+            return replace(result, self._detached)
+        return result
+
+    def _detached(self, value: Any) -> Any:
+        if isinstance(value, Row) and self.builder.values[value.value].rows:
+            return HANDLERS[Tensor.detach](self, value)
+        return value
+
+    def _on_leaves(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str
+    ) -> Any:
+        if name in _RANDOM and kwargs.get("training") is not False:
+            raise refusal(f"{name_of(func)} of parameters draws anew at each step")
+        try:
+            return self.on_leaves(func, args, kwargs)
+        except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
+            raise refusal(f"{name_of(func)} of parameters alone: {error}") from error
+
+    def _property(self, func: Callable[..., Any], tensor: Tensor) -> Any:
+        if not isinstance(tensor, Leaf):
+            return func(tensor)
+        name = func.__self__.__name__  # type: ignore[attr-defined]
+        if name == "device":
+            return self.device
+        if name.startswith("is_") and name != "is_leaf":
+            return getattr(torch.empty(0, device=self.device, dtype=tensor.meta.dtype), name)
+        return func(tensor.meta)
+
+
+class Watch(TorchFunctionMode):
+    """Hands every call of torch to a recorder, also those on plain tensors and on none."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self.recorder = recorder
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Hand on a call."""
+        return self.recorder.call(func, tuple(args), dict(kwargs or {}))

@@ -1,0 +1,75 @@
+"""Why a cell cannot be traced, in plain words, and where in the user's code."""
+
+import os
+import sys
+import threading
+from types import CodeType, FrameType, TracebackType
+
+import torch
+
+from recurra.errors import TraceError
+
+_INSIDE = (os.path.dirname(torch.__file__), os.path.dirname(__file__), "<frozen")
+
+
+class Refusals(threading.local):
+    """The first refusal of the trace that runs in this thread.
+
+    It is kept because the cell may catch what is raised and go on with something else.
+    """
+
+    first: TraceError | None = None
+    outermost: CodeType | None = None
+
+
+REFUSALS = Refusals()
+
+
+def refusal(reason: str) -> TraceError:
+    """Return the error that says a reason, and the user's line that gave rise to it."""
+    error = TraceError(reason + place_of(line_of_caller()))
+    if REFUSALS.first is None:
+        REFUSALS.first = error
+    return error
+
+
+def place_of(line: tuple[str, int] | None) -> str:
+    """Return a file and line as they stand behind a reason."""
+    return "" if line is None else f" ({os.path.basename(line[0])}, line {line[1]})"
+
+
+def is_inside(frame: FrameType) -> bool:
+    """Return whether a frame is torch's or the tracer's own."""
+    return frame.f_code.co_filename.startswith(_INSIDE)
+
+
+def line_of_caller() -> tuple[str, int] | None:
+    """Return file and line of the innermost frame that is the user's, now running."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not REFUSALS.outermost:
+        if not is_inside(frame):
+            return frame.f_code.co_filename, frame.f_lineno
+        frame = frame.f_back
+    return None
+
+
+def line_of_error(error: BaseException) -> tuple[str, int] | None:
+    """Return file and line of the innermost frame that is the user's, of an error."""
+    found = None
+    step: TracebackType | None = error.__traceback__
+    while step is not None:
+        if not is_inside(step.tb_frame):
+            found = step.tb_frame.f_code.co_filename, step.tb_lineno
+        step = step.tb_next
+    return found
+
+
+def has_own_backward() -> bool:
+    """Return whether what runs now is the forward of a `torch.autograd.Function`."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not REFUSALS.outermost:
+        code = frame.f_code
+        if code.co_name == "apply" and code.co_filename.endswith("function.py"):
+            return is_inside(frame)
+        frame = frame.f_back
+    return False
