@@ -7,6 +7,8 @@
 namespace recurra {
 namespace {
 
+constexpr Index kLarge = 1 << 17;  // elements: fewer are packed before another thread is awake
+
 // Which matrices a plan needs, and which way round: [2·matrix + transposed].
 std::vector<bool> needed(const Plan& plan) {
   std::vector<bool> need(2 * plan.matrices.size());
@@ -54,7 +56,8 @@ template <class F> std::vector<F*> pack(const Plan& plan, const Call<F>& call, F
     table.pack(packed[t.which], given.data, given.stride[turned ? 0 : 1],
                given.stride[turned ? 1 : 0], turned ? m.n : m.k, turned ? m.k : m.n, t.from, t.to);
   };
-  parallel(static_cast<Index>(tasks.size()), call.threads, work);
+  const bool large = packed_elements(plan) >= kLarge;
+  parallel(static_cast<Index>(tasks.size()), large ? call.threads : 1, work);
   return packed;
 }
 

@@ -107,26 +107,37 @@ void product(F* d, Index ds, const F* init, Index is, const F* a, Index as, cons
   }
 }
 
+// The columns of d that one tile takes lie together, kColumns of them so that a copy is one vector.
+constexpr int kColumns = kTile == 6 ? 8 : kTile;
+
+// From one tile's columns to the next's: never a multiple of a page, or they fight for one place
+// in the cache.
+template <class F> inline Index column_stride(Index rows) { return rows * kColumns + 64 / sizeof(F); }
+
 template <class F> Index outer_scratch(Index n) {
-  return kOuterRows * (n + kTile + kPanel<F> + 16);
+  return (n / kTile + 1) * column_stride<F>(kOuterRows) + kOuterRows * kPanel<F>;
+}
+
+template <class F> inline void copy_columns(F* out, const F* in) {
+  typedef F Columns __attribute__((vector_size(kColumns * sizeof(F)), aligned(sizeof(F)), may_alias));
+  *reinterpret_cast<Columns*>(out) = *reinterpret_cast<const Columns*>(in);
 }
 
 // d's columns are packed (kTile of them for every row in turn), x panel by panel.
 template <class F>
 void outer(F* gradient, Index from, Index to, Index k, const F* const* d, const F* const* x,
            Index rows, F* scratch) {
-  const Index groups = (to - from + kTile - 1) / kTile;
+  const Index groups = (to - from + kTile - 1) / kTile, n = to - from;
   F* columns = scratch;
-  F* panel = scratch + kOuterRows * (groups * kTile);
+  const Index stride = column_stride<F>(rows);
+  F* panel = scratch + groups * stride;
   for (Index r = 0; r < rows; ++r) {
     const F* row = d[r] + from;
-    Index g = 0;
-    for (; (g + 1) * kTile <= to - from; ++g) {
-      F* out = columns + (g * rows + r) * kTile;
-      for (int i = 0; i < kTile; ++i) out[i] = row[g * kTile + i];
-    }
-    for (Index i = g * kTile; i < to - from; ++i)
-      columns[(g * rows + r) * kTile + i - g * kTile] = row[i];
+    F* out = columns + r * kColumns;
+    Index c = 0;
+    for (; c + kColumns <= n; c += kTile, out += stride) copy_columns(out, row + c);
+    for (; c < n; c += kTile, out += stride)
+      for (int i = 0; i < kTile; ++i) out[i] = c + i < n ? row[c + i] : F(0);
   }
   for (Index j = 0; j < k; j += kPanel<F>) {
     const Index count = k - j < kPanel<F> ? k - j : kPanel<F>, width = round_up<F>(count);
@@ -140,8 +151,8 @@ void outer(F* gradient, Index from, Index to, Index k, const F* const* d, const 
     for (Index g = 0; g < groups; ++g) {
       const Index i = from + g * kTile, more = to - i < kTile ? to - i : kTile;
       F* out = gradient + i * k + j;
-      tile_for<F>(more, count)(out, k, out, k, columns + g * rows * kTile, 1, kTile, panel, rows,
-                               count);
+      tile_for<F>(more, count)(out, k, out, k, columns + g * stride, 1, kColumns, panel,
+                               rows, count);
     }
   }
 }

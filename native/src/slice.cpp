@@ -163,11 +163,27 @@ template <class F> void Slice<F>::chunk(Index from, Index to) {
     const Index step = plan_.descending ? to - 1 - done : from + done;
     const Index rows = active(step);
     if (rows == 0) continue;
+    const Index next = plan_.descending ? step - 1 : step + 1;
+    if (0 <= next && next < call_.T) fetch_ahead(next, rows);
     if (call_.restart && !plan_.descending) restart(step);
     run(1, step, step + 1, rows);
     if (call_.restart && plan_.descending) restart(step);
   }
   all_steps(2, from, to);
+}
+
+// What is kept is not in the nearest caches: ask for the next step's while this one is computed.
+template <class F> void Slice<F>::fetch_ahead(Index step, Index rows) {
+  for (std::size_t i = 0; i < plan_.buffers.size(); ++i) {
+    const Kind kind = plan_.buffers[i].kind;
+    if (kind != Kind::Saved && kind != Kind::Tape) continue;
+    const char* first = reinterpret_cast<const char*>(base_[i] + step * step_[i]);
+    const Index bytes = rows * stride_[i] * static_cast<Index>(sizeof(F));
+    if (kind == Kind::Saved)
+      for (Index at = 0; at < bytes; at += kLine) __builtin_prefetch(first + at, 0, 2);
+    else
+      for (Index at = 0; at < bytes; at += kLine) __builtin_prefetch(first + at, 1, 2);
+  }
 }
 
 template <class F> void Slice<F>::all_steps(int part, Index from, Index to) {

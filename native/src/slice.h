@@ -44,6 +44,7 @@ class Slice {
   void product(const Instruction& i, Index step, Index rows);
   void port(const Instruction& i, Index from, Index to);
   void restart(Index step);
+  void fetch_ahead(Index step, Index rows);
 
   const Plan& plan_;
   const Call<F>& call_;

@@ -8,6 +8,8 @@
 namespace recurra {
 namespace {
 
+constexpr Index kLarge = 1 << 20;  // multiply-adds: fewer are done before another thread is awake
+
 // The rows of an operand in the order in which sums run: step by step, and position_of in a step.
 template <class F> class Rows {
  public:
@@ -70,9 +72,13 @@ template <class F> void add_sums(const Plan& plan, const Call<F>& call, Range st
       places[p] = {call.bounds[s], call.bounds[s + 1] - call.bounds[s]};
   struct Task { const SumOf* sum; Range columns; };
   std::vector<Task> tasks;
+  bool large = false;
   const Index tile = kernels<F>().tile;
   for (const SumOf& sum : plan.sums) {
-    const Index tiles = (sum.n + tile - 1) / tile, parts = std::min(call.threads, tiles);
+    const Index tiles = (sum.n + tile - 1) / tile;
+    const Index work = (steps.to - steps.from) * call.B * sum.n * std::max<Index>(sum.k, 1);
+    large = large || work >= kLarge;
+    const Index parts = work < kLarge ? 1 : std::min(call.threads, tiles);
     for (Index i = 0; i < parts; ++i)
       tasks.push_back({&sum, {i * tiles / parts * tile,
                               std::min(sum.n, (i + 1) * tiles / parts * tile)}});
@@ -80,7 +86,7 @@ template <class F> void add_sums(const Plan& plan, const Call<F>& call, Range st
   auto work = [&](Index i) {
     add_sum(plan, call, *tasks[i].sum, places, steps, tasks[i].columns);
   };
-  parallel(static_cast<Index>(tasks.size()), call.threads, work);
+  parallel(static_cast<Index>(tasks.size()), large ? call.threads : 1, work);
 }
 
 template void add_sums<float>(const Plan&, const Call<float>&, Range);

@@ -5,9 +5,8 @@
 
 namespace recurra {
 
-// Call work(context, task) for every task from 0 to tasks - 1, on at most `threads` threads.
-// The threads are OpenMP's, which torch uses too: a pool of our own would fight torch's for the
-// processor. A forked child has lost its parent's threads, and works alone.
+// Call work(context, task) for every task from 0 to tasks - 1, on at most `threads` threads, of
+// which the caller is one: OpenMP's where there is OpenMP, in a forked child and elsewhere our own.
 // What a task raises is raised here, after the others have ended.
 void parallel(Index tasks, Index threads, void (*work)(void* context, Index task), void* context);
 

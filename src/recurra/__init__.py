@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from recurra.cells import Affine, Cell
     from recurra.errors import RecurraError
     from recurra.gradients import clip_grad_norm_band_, clip_norm_band
-    from recurra.layers import GRU, LSTM, RNN, Recurrent
+    from recurra.layers import GRU, LSTM, RNN, Explanation, Recurrent
+    from recurra.layers.explain import explain
     from recurra.tasks import SequenceGenerator, load
 
 # Where each public name lives. They are imported when they are first asked for, so that
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "Affine": "recurra.cells",
     "Cell": "recurra.cells",
+    "Explanation": "recurra.layers",
     "GRU": "recurra.layers",
     "LSTM": "recurra.layers",
     "RNN": "recurra.layers",
@@ -27,6 +29,7 @@ _HOMES = {
     "SequenceGenerator": "recurra.tasks",
     "clip_grad_norm_band_": "recurra.gradients",
     "clip_norm_band": "recurra.gradients",
+    "explain": "recurra.layers",
     "load": "recurra.tasks",
     "use_backend": "recurra.backends",
 }
@@ -38,6 +41,7 @@ __all__ = [
     "RNN",
     "Affine",
     "Cell",
+    "Explanation",
     "RecurraError",
     "Recurrent",
     "SequenceGenerator",
@@ -46,6 +50,7 @@ __all__ = [
     "clip_grad_norm_band_",
     "clip_norm_band",
     "errors",
+    "explain",
     "load",
     "use_backend",
 ]

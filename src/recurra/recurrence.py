@@ -54,8 +54,8 @@ def recur(
 
 def _run_in_segments(cell: Cell, steps: Steps, size: int) -> tuple[Tensor, State]:
     """Run segment after segment; only the states between them are kept for the backward pass."""
-    xs = steps.x.split(size)  # one node of the graph, where slices would make one each
-    restarts = [None] * len(xs) if steps.restart is None else steps.restart.split(size)
+    xs = torch.split(steps.x, size)  # one node of the graph, where slices would make one each
+    restarts = [None] * len(xs) if steps.restart is None else torch.split(steps.restart, size)
     outputs = [xs[0]] * len(xs)
     state = steps.state
     order = range(len(xs))

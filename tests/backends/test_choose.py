@@ -117,7 +117,7 @@ def test_blocks_in_many_threads_leave_the_default_alone() -> None:
     assert seen_by_another_thread() == "auto"
 
 
-@pytest.mark.parametrize("name", ["native", "", "Eager", None, 3])
+@pytest.mark.parametrize("name", ["jit", "", "Eager", None, 3])
 def test_an_unknown_name_is_refused_and_changes_nothing(name: object) -> None:
     with pytest.raises(ArgumentError, match=f"backend={name!r} is not known; take one of"):
         use_backend(name)

@@ -1,6 +1,7 @@
 """Torch's kernels against the eager loop, and when they are not used."""
 
 from collections.abc import Callable
+from importlib import import_module
 from itertools import product
 
 import pytest
@@ -30,6 +31,14 @@ LENGTHS = {
     "with-zeros": [0, 6, 0, 2],
     "all-zero": [0, 0, 0, 0],
 }
+
+
+@pytest.fixture
+def _no_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave `auto` what it has without the core: torch's kernels and the loop."""
+    chooser = import_module("recurra.backends.choose")
+    monkeypatch.setattr(chooser, "native", None)
+    monkeypatch.setattr(chooser, "_say_once_that_there_is_no_core", lambda: None)
 
 
 def steps_for(
@@ -158,6 +167,7 @@ REFUSED: dict[str, tuple[Callable[[], Cell], str]] = {
 }
 
 
+@pytest.mark.usefixtures("_no_core")
 @pytest.mark.parametrize("what", REFUSED)
 def test_what_a_kernel_would_get_wrong_is_refused_and_left_to_the_loop(what: str) -> None:
     build, reason = REFUSED[what]
@@ -171,6 +181,7 @@ def test_what_a_kernel_would_get_wrong_is_refused_and_left_to_the_loop(what: str
         choose(cell, steps)
 
 
+@pytest.mark.usefixtures("_no_core")
 def test_resets_and_empty_inputs_are_refused_and_left_to_the_loop() -> None:
     cell = LSTM(I, 3)
     state = (torch.zeros(B, 3), torch.zeros(B, 3))
@@ -183,6 +194,7 @@ def test_resets_and_empty_inputs_are_refused_and_left_to_the_loop() -> None:
             choose(cell, steps)
 
 
+@pytest.mark.usefixtures("_no_core")
 @pytest.mark.parametrize("name", WITH_KERNEL)
 def test_the_kernel_is_chosen_where_it_is_right(name: str) -> None:
     cell = WITH_KERNEL[name](3, True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from recurra import Affine, Cell
+from recurra import Affine, Cell, cells
 from recurra.cells import CELLS, FCN, GRU, LSTM, Elman, as_cell, build_cell
 from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
 
@@ -36,7 +36,23 @@ class Returns(Cell):
 
 
 def test_every_name_builds_its_cell() -> None:
-    assert {"elman": Elman, "fcn": FCN, "gru": GRU, "lstm": LSTM} == CELLS
+    kinds = {
+        "elman": Elman,
+        "fcn": FCN,
+        "gru": GRU,
+        "lstm": LSTM,
+        "peephole_lstm": cells.PeepholeLSTM,
+        "layer_norm_lstm": cells.LayerNormLSTM,
+        "coupled_lstm": cells.CoupledLSTM,
+        "mgu": cells.MGU,
+        "min_gru": cells.MinGRU,
+        "ind_rnn": cells.IndRNN,
+        "janet": cells.JANET,
+        "co_rnn": cells.CoRNN,
+        "s_lstm": cells.SLSTM,
+        "rhn": cells.RHN,
+    }
+    assert kinds == CELLS
     for name, kind in CELLS.items():
         cell = build_cell(name, 3, 4)
         assert type(cell) is kind

@@ -245,7 +245,9 @@ def test_an_input_without_batch_is_a_batch_of_one(
     torch.testing.assert_close(*found, **EXACT)
 
 
+# A backend that is named refuses what it cannot run; "auto" leaves it to torch.
 @pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("backend", ["eager", "auto", "no core"], indirect=True)
 @every_kind
 def test_a_batch_of_no_rows_is_as_empty_as_torchs(kind: str) -> None:
     name, options = KINDS[kind]

@@ -18,6 +18,8 @@ EXACT = {"rtol": 1e-10, "atol": 1e-12}
 
 every_class = pytest.mark.parametrize("name", ["RNN", "GRU", "LSTM"])
 pytestmark = pytest.mark.usefixtures("backend")
+# A backend that is named refuses what it cannot run; "auto" leaves it to torch.
+or_left_to_torch = pytest.mark.parametrize("backend", ["eager", "auto", "no core"], indirect=True)
 
 
 def build(name: str, **options: object) -> nn.RNNBase:
@@ -65,6 +67,7 @@ def test_it_can_be_converted_to_double_precision_and_back(name: str) -> None:
     assert torch.equal(layer.float()(x)[0], single)
 
 
+@or_left_to_torch
 @every_class
 def test_on_the_meta_device_it_gives_shapes(name: str) -> None:
     out, state = build(name, device="meta")(torch.zeros(T, B, I, device="meta"))
@@ -72,6 +75,7 @@ def test_on_the_meta_device_it_gives_shapes(name: str) -> None:
     assert {s.shape for s in (state if name == "LSTM" else [state])} == {(4, B, H)}
 
 
+@or_left_to_torch
 @pytest.mark.parametrize("x_dtype", [torch.float32, torch.bfloat16])
 @every_class
 def test_under_autocast_it_runs_near_its_single_precision_result(
@@ -104,6 +108,7 @@ def test_a_functional_call_computes_with_the_weights_it_is_given(
     assert layer(x.float())[0].dtype == torch.float32
 
 
+@or_left_to_torch
 @every_class
 def test_vmap_runs_an_ensemble_over_its_stacked_parameters(name: str) -> None:
     # A size that no other test uses: nothing may be left to be made under vmap.
@@ -125,6 +130,7 @@ def test_vmap_runs_an_ensemble_over_its_stacked_parameters(name: str) -> None:
         torch.testing.assert_close(found, list(wanted), **EXACT)
 
 
+@or_left_to_torch
 @pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # in torch's own jvp
 @every_class
 def test_forward_mode_gives_the_derivative_along_a_direction(name: str) -> None:

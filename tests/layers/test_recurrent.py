@@ -373,7 +373,9 @@ def test_on_the_meta_device_it_gives_shapes(name: str, lengths: list[int] | None
         assert [s.shape for s in state] == [(4, B, H)] * len(state)
 
 
+# A backend that is named refuses what it cannot run; "auto" leaves it to torch.
 @pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("backend", ["eager", "auto", "no core"], indirect=True)
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("lengths", [None, [2, 6, 0, 5]], ids=["full", "ragged"])
 def test_under_autocast_it_runs_near_its_single_precision_result(

@@ -53,7 +53,9 @@ def derivatives(name: str, *operands: list[float]) -> list[list[float]]:
     return [[0.0] * len(operands[0]) if g is None else list(g[0, 0]) for g in found]
 
 
-@pytest.mark.parametrize("name", [name for name in POINTWISE if name not in (*COMPARISONS, "sign", "detach")])
+@pytest.mark.parametrize(
+    "name", [name for name in POINTWISE if name not in (*COMPARISONS, "sign", "detach")]
+)
 def test_the_derivative_of_a_pointwise_op_is_that_of_finite_differences(name: str) -> None:
     kinds = {1: ["r"], 2: ["rr", "rp", "pr", "rc", "cr"], 3: ["rrr", "rpr", "rrc"]}
     for operands in kinds[POINTWISE[name] or 0]:

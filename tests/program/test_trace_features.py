@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from tracing import H, I, Step, assert_agrees
+from tracing import H, K, Step, assert_agrees
 
 from recurra.program.trace import trace
 
@@ -65,7 +65,8 @@ MOVES: dict[str, Callable[[Tensor], Tensor]] = {
     "std": lambda h: h / h.std(-1, keepdim=True) + h.std(1, correction=0, keepdim=True),
     "amax": lambda h: h / h.amax(-1, keepdim=True),
     "amin": lambda h: h * h.view(-1, 3, 2).amin(1).repeat(1, 3),
-    "norm": lambda h: h / h.norm(dim=-1, keepdim=True) + torch.linalg.vector_norm(h, dim=1)[:, None],
+    "norm": lambda h: h / h.norm(dim=-1, keepdim=True),
+    "vector_norm": lambda h: h * torch.linalg.vector_norm(h, dim=1)[:, None],
     "norm 1": lambda h: h / h.norm(1, dim=1, keepdim=True),
     "norm inf": lambda h: h / torch.norm(h, math.inf, dim=1, keepdim=True),
     "normalize": lambda h: F.normalize(h) + F.normalize(h.view(-1, 2, 3), dim=-1).flatten(1),
@@ -86,6 +87,10 @@ MOVES: dict[str, Callable[[Tensor], Tensor]] = {
     "einsum rows": lambda h: torch.einsum("bi,bj->bij", h[:, :2], h[:, 2:5]).flatten(1),
     "einsum sum": lambda h: torch.einsum("bij->bi", h.view(-1, 2, 3)).repeat(1, 3),
     "no_grad": lambda h: h * masked_without_gradient(h),
+    "keywords": lambda h: torch.add(input=torch.sigmoid(input=h), other=h, alpha=2),
+    "keywords of features": lambda h: torch.softmax(input=torch.cat(tensors=[h], dim=1), dim=1),
+    "dtypes": lambda h: torch.softmax(h, -1, torch.float64) + F.softmax(h, 1, dtype=h.dtype),
+    "nan constant": lambda h: torch.where(h == float("nan"), float("nan"), h),
     "asserts": lambda h: asserted(h),
 }
 
@@ -155,7 +160,7 @@ PRODUCTS: dict[str, Callable[..., Tensor]] = {
 
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_parameters_are_used_as_torch_uses_them_and_get_its_gradients(name: str) -> None:
-    step = Step(PRODUCTS[name], W=W, V=V, G=G, b=b, U=torch.randn(6, I), a=torch.tensor(0.3))
+    step = Step(PRODUCTS[name], W=W, V=V, G=G, b=b, U=torch.randn(6, K), a=torch.tensor(0.3))
     assert_agrees(step)
 
 
@@ -165,7 +170,9 @@ LAYERS: dict[str, nn.Module] = {
     "group norm": nn.GroupNorm(3, H),
     "rms norm": nn.RMSNorm(H),
     "batch norm": nn.BatchNorm1d(H).eval(),
-    "sequential": nn.Sequential(nn.Linear(H, 9), nn.GELU(), nn.Dropout(0.5), nn.Linear(9, H)).eval(),
+    "sequential": nn.Sequential(
+        nn.Linear(H, 9), nn.GELU(), nn.Dropout(0.5), nn.Linear(9, H)
+    ).eval(),
     "flatten": nn.Sequential(nn.Unflatten(1, (2, 3)), nn.Linear(3, 3), nn.Flatten()),
     "parametrised": nn.utils.parametrizations.weight_norm(nn.Linear(H, H)),
     "orthogonal": nn.utils.parametrizations.orthogonal(nn.Linear(H, H), "weight", "cayley"),
@@ -180,7 +187,7 @@ def test_modules_of_torch_are_traced(name: str) -> None:
 
 def test_norms_and_deviations_of_zeros_have_torchs_gradient() -> None:
     zeros = [torch.zeros(2, H).double()]
-    x = torch.zeros(2, I).double()
+    x = torch.zeros(2, K).double()
     for function in ("norm", "std"):
         step = Step(lambda m, x, h, f=function: h + getattr(h, f)(dim=1, keepdim=True))
         assert_agrees(step, x=x, state=zeros)
@@ -197,5 +204,5 @@ def test_reductions_of_infinities_and_nan_are_torchs(name: str) -> None:
 
 def test_a_parameter_is_named_and_used_once_however_often_it_is_read() -> None:
     step = Step(lambda m, x, h: F.linear(F.linear(h, m.W, m.b), m.W, m.b), W=W, b=b).float()
-    program = trace(step, I, {"h": H}).program
+    program = trace(step, K, {"h": H}).program
     assert [program.values[i].name for i in program.parameters] == ["W", "b"]

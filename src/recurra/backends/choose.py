@@ -111,7 +111,7 @@ def choose(cell: SteppedCell, steps: Steps) -> Run:
 
 def native_or_reason(cell: SteppedCell, steps: Steps) -> Prepared | str:
     """Return the cell's program for the machine, or why the machine cannot run it."""
-    if native is None:
+    if not native:
         _say_once_that_there_is_no_core()
         return "Recurra was installed without its compiled core"
     return obstacle(cell, steps) or prepare(cell)
@@ -122,7 +122,7 @@ def stepper(cell: SteppedCell, state: Sequence[Tensor]) -> Stepper | None:
 
     state: each (B, size), contiguous; every push reads and writes it.
     """
-    if native is None or current_backend() not in ("auto", "native"):
+    if not native or current_backend() not in ("auto", "native"):
         return None
     found = stepping.stepper(cell, state)
     return None if found is None else found.push

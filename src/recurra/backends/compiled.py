@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from recurra.backends.layout import Saved
-from recurra.backends.lowering import Lowered, lower
 from recurra.program.differentiate import Adjoint, differentiate
 from recurra.program.hoist import hoist
 from recurra.program.program import Program
 from recurra.program.simplify import simplify
+
+if TYPE_CHECKING:  # without the compiled core these cannot be imported, and nothing is planned
+    from recurra.backends.layout import Saved
+    from recurra.backends.lowering import Lowered
 
 
 @dataclass(frozen=True)
@@ -29,8 +32,8 @@ class Compiled:
 
     program: Program
     _adjoints: dict[bool, Adjoint] = field(default_factory=dict)
-    _forward: dict[Way, Lowered] = field(default_factory=dict)
-    _backward: dict[Way, Lowered] = field(default_factory=dict)
+    _forward: "dict[Way, Lowered]" = field(default_factory=dict)
+    _backward: "dict[Way, Lowered]" = field(default_factory=dict)
 
     def adjoint(self, dx: bool) -> Adjoint:
         """Return the adjoint, with or without the gradient of x."""
@@ -39,16 +42,20 @@ class Compiled:
             self._adjoints[dx] = differentiate(self.program, [dx, *[False] * draws])
         return self._adjoints[dx]
 
-    def forward(self, way: Way) -> Lowered:
+    def forward(self, way: Way) -> "Lowered":
         """Return the plan of the forward run."""
         if way not in self._forward:
+            from recurra.backends.lowering import lower
+
             keep = self.adjoint(way.dx).saved if way.gradients else ()
             self._forward[way] = lower(self.program, keep=keep, restarts=way.restarts)
         return self._forward[way]
 
-    def backward(self, way: Way) -> Lowered:
+    def backward(self, way: Way) -> "Lowered":
         """Return the plan of the adjoint run."""
         if way not in self._backward:
+            from recurra.backends.lowering import lower
+
             adjoint, kept = self.adjoint(way.dx), self.forward(way).kept
             self._backward[way] = lower(
                 adjoint.program,
@@ -58,7 +65,7 @@ class Compiled:
             )
         return self._backward[way]
 
-    def _saved(self, adjoint: Adjoint, kept: Mapping[int, Saved]) -> dict[int, Saved]:
+    def _saved(self, adjoint: Adjoint, kept: "Mapping[int, Saved]") -> "dict[int, Saved]":
         own = adjoint.program.inputs[len(self.program.outputs) :]
         return {
             mine: kept[theirs]

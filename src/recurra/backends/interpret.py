@@ -1,5 +1,6 @@
 """A program in torch's own operations: for setup, and for what only torch can differentiate."""
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -41,10 +42,6 @@ def _groups(x: Tensor, groups: int) -> Tensor:
     return x.reshape(*x.shape[:-1], groups, -1)
 
 
-def _divide(a: Tensor | float, b: Tensor | float) -> Tensor:
-    return a * b.reciprocal() if not isinstance(a, Tensor) and isinstance(b, Tensor) else a / b  # type: ignore[return-value]
-
-
 OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "copy": lambda x: x,
     "detach": torch.detach,
@@ -53,10 +50,13 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     **{
         name: getattr(torch, name)
         for name in (
-            "neg abs sign exp expm1 log log1p sqrt reciprocal sin cos tanh relu erf add sub mul pow"
+            "neg abs sign exp expm1 log log1p sqrt reciprocal sin cos tanh relu erf pow"
         ).split()
     },
-    "div": lambda a, b: a / b,
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "div": operator.truediv,
     "maximum": _extreme(torch.maximum),
     "minimum": _extreme(torch.minimum),
     **{name: _compare(getattr(torch, name)) for name in "gt ge lt le eq ne".split()},
@@ -74,9 +74,6 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
 def apply(i: Instruction, values: Mapping[int, Any]) -> Tensor:
     """Return what an instruction gives for its operands' values."""
     operands = [values[v] for v in i.inputs]
-    if i.op in ("sub", "add", "mul") and not isinstance(operands[0], Tensor):
-        a, b = operands
-        return a - b if i.op == "sub" else a + b if i.op == "add" else a * b
     return OPERATIONS[i.op](*operands, **dict(i.attributes))
 
 

@@ -12,7 +12,7 @@ from recurra.backends import eager
 from recurra.backends.compiled import Compiled, Way
 from recurra.backends.interpret import constants, set_up, step
 from recurra.backends.lowering import Lowered
-from recurra.backends.prepare import Prepared, leaves
+from recurra.backends.prepare import Prepared, leaves, plain
 from recurra.backends.rows import Rows, deal
 from recurra.backends.steps import State, SteppedCell, Steps
 
@@ -87,7 +87,7 @@ def forward(job: Job, tensors: Sequence[Tensor]) -> tuple[Tensor, State, Tensor]
     last = tuple(s.new_empty(s.shape) for s in states)
     tapes = call.tapes(lowered, block, x)
     by_value = dict(zip(program.inputs, inputs, strict=True))
-    call.loads([by_value[v] for v in lowered.loads])
+    call.set("loads", [by_value[v] for v in lowered.loads])
     call.parameters(lowered, weights)
     call.states(states, last)
     call.set("stores", [out])
@@ -108,8 +108,7 @@ def backward(
     T, B, _ = x.shape
     call, weights = _Call(job, T), _weights(job, tensors)
     inputs = dict(zip(forward_program.inputs, tensors, strict=False))
-    own = dict(zip(program.inputs, (dout, *(inputs.get(v) for v in adjoint.saved)), strict=True))
-    loads = [own[v] for v in lowered.loads]
+    own = dict(zip(program.inputs, (dout, *(inputs.get(v, x) for v in adjoint.saved)), strict=True))
     bytes_a_step = B * x.element_size() * sum(width for width, _ in lowered.tapes)
     block = max(1, min(T, max(8, BLOCK_BYTES // max(1, bytes_a_step))))
     call.tapes(lowered, block, x)
@@ -120,11 +119,10 @@ def backward(
     dfresh = [x.new_zeros(d.shape) for d in dlast] if job.restart is not None else []
     offsets, _ = _tape_offsets(job.compiled.forward(job.way), T, B, x.element_size())
     call.call.saved = [tapes.data_ptr() + o for o in offsets[: lowered.saved_count]]
-    call.loads([t for t in loads if t is not None])
+    call.set("loads", [own[v] for v in lowered.loads])
     call.parameters(
         lowered,
         {mine: weights[v] for mine, v in zip(program.parameters, adjoint.parameters, strict=True)},
-        program,
     )
     call.states(dlast, dstates)
     call.set("stores", dinputs)
@@ -147,7 +145,8 @@ class _Call:
     """A call of the machine, and the tensors that must live as long as it."""
 
     def __init__(self, job: Job, T: int) -> None:
-        self.call, self.alive = _core.Call(), [job]
+        self.call = _core.Call()
+        self.alive: list[object] = [job]
         self.call.T, self.call.B = T, job.rows.bounds[-1]
         self.call.threads, self.call.reverse = torch.get_num_threads(), job.reverse
         self.call.bounds = job.rows.bounds
@@ -161,11 +160,9 @@ class _Call:
             self.call.restart = (restart.data_ptr(), restart.stride())
 
     def set(self, name: str, tensors: Sequence[Tensor]) -> None:
+        tensors = [plain(t) for t in tensors]
         self.alive.extend(tensors)
         setattr(self.call, name, [(t.data_ptr(), t.stride()) for t in tensors])
-
-    def loads(self, tensors: Sequence[Tensor]) -> None:
-        self.set("loads", tensors)
 
     def tapes(self, lowered: Lowered, block: int, like: Tensor) -> Tensor:
         """Give the run memory for what it keeps of `block` steps, and return it."""
@@ -229,7 +226,7 @@ class _Interpreted:
 
     def __call__(self, x: Tensor, *state: Tensor) -> tuple[Tensor, State]:
         sizes = [self.program.values[v].size for v in self.program.inputs]
-        (out,), new = step(self.program, self.known, x.split(sizes, -1), state)
+        (out,), new = step(self.program, self.known, torch.split(x, sizes, -1), state)
         return out, new
 
 

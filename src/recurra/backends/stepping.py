@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from recurra import _core
 from recurra.backends.compiled import Way
 from recurra.backends.interpret import set_up
-from recurra.backends.prepare import Prepared, leaves, prepare
+from recurra.backends.prepare import Prepared, leaves, plain, prepare
 from recurra.backends.steps import SteppedCell
 
 MOST_ROWS = 16  # more are better shared among threads, by a call of the layer
@@ -29,19 +29,19 @@ class NativeStepper:
     def _pack(self) -> None:
         """Pack the weights, and remember which they were."""
         self._watched = [
-            (tensors, name, tensor, tensor._version)
+            (tensors, name, tensor, tensor._version, tensor.data_ptr())
             for module in self.cell.modules()
             for tensors in (module._parameters, module._buffers)
             for name, tensor in tensors.items()
             if tensor is not None
         ]
+        like = self.state[0]  # the layer may have been converted since
         lowered = self.prepared.compiled.forward(Way(False, False, False))
         with torch.no_grad():
             compiled = self.prepared.compiled
             weights = set_up(compiled.program, leaves(self.prepared, self.cell))  # type: ignore[arg-type]
-            vectors = [weights[v].contiguous() for v in lowered.vectors]
-        matrices = [weights[v] for v in lowered.matrices]
-        like = self.state[0]
+            vectors = [plain(weights[v]).to(like).contiguous() for v in lowered.vectors]
+            matrices = [plain(weights[v]).to(like) for v in lowered.matrices]
         kind = _core.FloatStepper if like.dtype == torch.float32 else _core.DoubleStepper
         self._stepper = kind(
             lowered.plan,
@@ -53,15 +53,17 @@ class NativeStepper:
 
     def push(self, x: Tensor) -> Tensor:
         """Return the outputs (T, B, O) for x (T, B, I)."""
-        for tensors, name, tensor, version in self._watched:
-            if tensors[name] is not tensor or tensor._version != version:
+        x = plain(x)
+        for tensors, name, tensor, version, at in self._watched:
+            same = tensors[name] is tensor and tensor.data_ptr() == at
+            if not same or tensor._version != version:
                 self._pack()
                 break
         T, B, _ = x.shape
         out = x.new_empty(T, B, self.output_size)
-        self._stepper.push(
-            T, x.data_ptr(), *x.stride(), out.data_ptr(), B * self.output_size, self.output_size
-        )
+        O = self.output_size
+        step, row, feature = x.stride()
+        self._stepper.push(T, x.data_ptr(), step, row, feature, out.data_ptr(), B * O, O)
         return out
 
 

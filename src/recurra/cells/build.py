@@ -7,14 +7,39 @@ from difflib import get_close_matches
 from torch import Tensor, nn
 
 from recurra.cells.cell import Cell
+from recurra.cells.co_rnn import CoRNN
+from recurra.cells.coupled import CoupledLSTM
 from recurra.cells.elman import Elman
 from recurra.cells.fcn import FCN
 from recurra.cells.foreign import StateSizes, adapt, probe, zeros_for
 from recurra.cells.gru import GRU
+from recurra.cells.ind_rnn import IndRNN
+from recurra.cells.janet import JANET
+from recurra.cells.layer_norm import LayerNormLSTM
 from recurra.cells.lstm import LSTM
+from recurra.cells.mgu import MGU
+from recurra.cells.min_gru import MinGRU
+from recurra.cells.peephole import PeepholeLSTM
+from recurra.cells.rhn import RHN
+from recurra.cells.s_lstm import SLSTM
 from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
 
-CELLS: dict[str, type[Cell]] = {"elman": Elman, "fcn": FCN, "gru": GRU, "lstm": LSTM}
+CELLS: dict[str, type[Cell]] = {
+    "elman": Elman,
+    "fcn": FCN,
+    "gru": GRU,
+    "lstm": LSTM,
+    "peephole_lstm": PeepholeLSTM,
+    "layer_norm_lstm": LayerNormLSTM,
+    "coupled_lstm": CoupledLSTM,
+    "mgu": MGU,
+    "min_gru": MinGRU,
+    "ind_rnn": IndRNN,
+    "janet": JANET,
+    "co_rnn": CoRNN,
+    "s_lstm": SLSTM,
+    "rhn": RHN,
+}
 
 
 def build_cell(

@@ -94,7 +94,7 @@ def names(
         bool, typer.Option("--retrain", help="Train anew although there is a model.")
     ] = False,
     cell: Annotated[
-        str | None, typer.Option(help="Training: lstm (the default), gru, elman or fcn.")
+        str | None, typer.Option(help="Training: lstm (the default), gru, elman, fcn, ...")
     ] = None,
     weighted: Annotated[
         bool,
@@ -118,3 +118,34 @@ def names(
         ),
         list_countries=list_countries,
     )
+
+
+@app.command(
+    epilog="""Examples:
+
+    recurra explain lstm --input-size 64 --hidden-size 128
+
+    recurra explain gru --layers 2 --bidirectional
+
+    recurra explain elman --option activation=relu --option output_size=10
+"""
+)
+def explain(
+    cell: Annotated[str, typer.Argument(help="The cell's name: lstm, gru, elman, fcn, ...")],
+    input_size: Annotated[int, typer.Option(help="The features of x.")] = 64,
+    hidden_size: Annotated[int, typer.Option(help="The features of the state.")] = 128,
+    layers: Annotated[int, typer.Option(help="Layers on top of one another.")] = 1,
+    bidirectional: Annotated[
+        bool, typer.Option("--bidirectional", help="A second cell runs backwards in time.")
+    ] = False,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", "-o", metavar="K=V", help="An option of the cell; more than once."
+        ),
+    ] = None,
+) -> None:
+    """Show what runs of a cell: which backend, every step of it, and what it costs."""
+    from recurra.cli.explain import run
+
+    run(cell, input_size, hidden_size, layers, bidirectional, option or [])

@@ -21,7 +21,7 @@ class Recurrent(nn.Module):
     """A recurrent layer over any cell: stacked, in one direction or both.
 
     Args:
-        cell: a name ("elman", "fcn", "lstm", "gru"), a class called as
+        cell: a name in `recurra.cells.CELLS` ("lstm", "gru", "elman", ...), a class called as
             `cell(input_size, hidden_size, **cell_options)` once for each layer and direction,
             or one built module where there is one layer and one direction. Any module in the
             form of `recurra.Cell` or of `torch.nn.LSTMCell` will do.

@@ -26,8 +26,9 @@ class Stream:
         like = next(layer.parameters(), torch.empty(0))
         self._like = like.detach()
         fresh = [s.detach() for s in layer.fresh_state(self._like, batch_size)]
-        self._fresh = [tuple(s[k].clone() for s in fresh) for k in range(len(self._cells))]
-        self._state = [tuple(s.clone() for s in fresh) for fresh in self._fresh]
+        with torch.inference_mode(False):  # states are written to, inside that mode or not
+            self._fresh = [tuple(s[k].clone() for s in fresh) for k in range(len(self._cells))]
+            self._state = [tuple(s.clone() for s in fresh) for fresh in self._fresh]
         self._step = (batch_size, layer.input_size)
         self._steppers = self._short_way()
 
@@ -61,7 +62,8 @@ class Stream:
         x: (B, I), one step, gives (B, O); (T, B, I), several ((B, T, I) with the layer's
         `batch_first`), gives (T, B, O). Raises `ShapeError` for anything else.
         """
-        if x.shape == self._step and x.dtype == self._like.dtype:
+        like = self._like
+        if x.shape == self._step and x.dtype == like.dtype and x.device == like.device:
             return self._run(x.unsqueeze(0))[0]
         B, features = self._step
         batch_first = self._layer.batch_first

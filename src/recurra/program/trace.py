@@ -11,14 +11,14 @@ from recurra.errors import TraceError
 from recurra.program import trace_operations as _  # noqa: F401  (fills the table)
 from recurra.program.program import Program
 from recurra.program.trace_leaves import Recipe, needed
-from recurra.program.trace_module import Copies, tensors_of
+from recurra.program.trace_module import Copies, fingerprint, tensors_of
 from recurra.program.trace_randoms import Generators, Random
 from recurra.program.trace_recorder import Recorder, Watch
 from recurra.program.trace_refusal import REFUSALS, line_of_error, place_of, refusal
-from recurra.program.trace_symbol import BatchSize, Row
+from recurra.program.trace_symbol import BASES, BatchSize, Row
 
 # The batch sizes with which a cell is traced: what depends on them differs between the two.
-_BATCHES = (2**61 - 1, 2**59 - 55)
+_BATCHES = (BatchSize(2**61 - 1), BatchSize(2**59 - 55))
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def trace(
     generators = Generators()
     try:
         traced, again = (
-            trace_once(module, input_size, state_sizes, Recorder(dtype, device, BatchSize(size)))
-            for size in _BATCHES
+            trace_once(module, input_size, state_sizes, Recorder(dtype, device, batch, base))
+            for batch, base in zip(_BATCHES, BASES, strict=True)
         )
         if traced != again:
             raise TraceError(
@@ -106,7 +106,7 @@ def trace_once(
     except TraceError:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
+        reason = f"{type(error).__name__}: {error}".split("\n")[0]
         raise TraceError(reason + place_of(line_of_error(error))) from error
     finally:
         first = REFUSALS.first
@@ -153,4 +153,4 @@ def check_result(
     return (indices[0],), tuple(indices[1:])
 
 
-__all__ = ["Random", "Traced", "trace"]
+__all__ = ["Random", "Traced", "fingerprint", "trace"]

@@ -25,6 +25,11 @@ def positions_of(x: Row) -> Positions:
 
 def part(rec: Recorder, x: Row, axis: int, start: int, stop: int) -> Row:
     """Return start..stop of an axis."""
+    outer = count(x.trailing[:axis])
+    if outer == 1 and rec.number_of(x) is None:
+        inner = count(x.trailing[axis + 1 :])
+        trailing = (*x.trailing[:axis], stop - start, *x.trailing[axis + 1 :])
+        return rec.row(trailing, rec.slice(x, start * inner, stop * inner), x.kind)
     index = (*[slice(None)] * axis, slice(start, stop))
     return rec.arrange([x], positions_of(x)[index])
 

@@ -12,8 +12,9 @@ from recurra.program.trace_table import records
 
 def truth(rec: Recorder, x: Any) -> Any:
     """Return whether x is not zero, as torch's bool of a number."""
-    boolean = x.kind is torch.bool if isinstance(x, Row) else x.dtype is torch.bool
-    return x if boolean else rec.pointwise("ne", x, 0)
+    if not isinstance(x, Row):
+        return torch.ne(x, 0)
+    return x if x.kind is torch.bool else rec.pointwise("ne", x, 0)
 
 
 @records("logical_and", "bitwise_and", "__and__", "__rand__")

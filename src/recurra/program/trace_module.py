@@ -1,6 +1,7 @@
 """A module made ready to be traced: a light copy that computes with symbols, and its guards."""
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,6 +14,9 @@ from recurra.program.trace_steps import like_meta
 from recurra.program.trace_symbol import Leaf
 
 _HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+# What nn.Module keeps for itself; the groups are compared item by item.
+_GROUPS = ("_parameters", "_buffers", "_modules")
+_OWN = (nn.Module().__dict__.keys() - {"training"}) | set(_GROUPS)
 _GLOBAL_HOOKS = tuple(f"_global{name}" for name in _HOOKS)
 
 
@@ -53,19 +57,21 @@ class Copies:
     def _leaf(self, tensor: Tensor, name: str, recorder: Recorder) -> Leaf:
         if id(tensor) not in self._leaves:
             parameter = isinstance(tensor, nn.Parameter)
-            self._leaves[id(tensor)] = recorder.add_leaf(Named(name), like_meta(tensor), parameter)
+            leaf = recorder.add_leaf(Named(name), like_meta(tensor), parameter)
+            self._leaves[id(tensor)] = recorder.held[id(tensor)] = leaf
         return self._leaves[id(tensor)]
 
     def check_unchanged(self) -> None:
         """Refuse a cell that has changed an attribute, its own or a submodule's."""
         for module, before in self._before:
             now = module.__dict__
-            for name in before.keys() | now.keys():
+            for group in _GROUPS:
+                key = first_difference(before[group], now[group])
+                if key is not None:
+                    raise refusal(f"the cell changes its own attribute {key!r} as it runs")
+            for name in (before.keys() | now.keys()) - _OWN:
                 if name not in before or name not in now or not same(before[name], now[name]):
                     raise refusal(f"the cell changes its own attribute {name!r} as it runs")
-            for group in ("_parameters", "_buffers", "_modules"):
-                if name_changed := first_difference(before[group], now[group]):
-                    raise refusal(f"the cell changes its own attribute {name_changed!r} as it runs")
 
 
 def check_plain(module: nn.Module) -> None:
@@ -85,8 +91,9 @@ def loosened(value: Any) -> Any:
 
 
 def snapshot(attributes: dict[str, Any]) -> dict[str, Any]:
-    """Return the attributes as they are, containers copied."""
-    return {name: loosened(value) for name, value in attributes.items()}
+    """Return the attributes that a cell may change as they are, containers copied."""
+    groups = {name: attributes[name].copy() for name in _GROUPS}
+    return groups | {n: loosened(v) for n, v in attributes.items() if n not in _OWN}
 
 
 def same(before: Any, now: Any) -> bool:
@@ -120,3 +127,52 @@ def tensors_of(module: nn.Module) -> Iterator[Tensor]:
     """Yield the parameters and buffers of a module."""
     yield from module.parameters()
     yield from module.buffers()
+
+
+@dataclass(frozen=True, eq=False)
+class Same:
+    """An object that is equal to itself only; holding it keeps its identity from being reused."""
+
+    held: object
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Same) and self.held is other.held
+
+    def __hash__(self) -> int:
+        return id(self.held)
+
+
+def fingerprint(module: nn.Module) -> Hashable:
+    """Return what the trace of a module may depend on: equal as long as a trace of it holds.
+
+    That is its attributes and its submodules', but not the numbers in its tensors. What a cell
+    takes from globals and closures is not in it.
+    """
+    first: dict[int, int] = {}
+
+    def mark(value: object) -> Hashable:
+        if value is None or isinstance(value, str | int):
+            return type(value), value
+        if isinstance(value, float):
+            return float, repr(value)
+        if isinstance(value, tuple | list | set):
+            return type(value), *map(mark, value)
+        if isinstance(value, dict):
+            return type(value), *((mark(key), mark(item)) for key, item in value.items())
+        return Same(value)
+
+    def of_tensor(tensor: Tensor | None) -> Hashable:
+        if tensor is None:
+            return None
+        which = first.setdefault(id(tensor), len(first))
+        return which, tensor.shape, tensor.dtype, tensor.device, tensor.requires_grad
+
+    marks: list[Any] = []
+    for name, part in module.named_modules(remove_duplicate=False):
+        marks += [name, type(part), first.setdefault(id(part), len(first))]
+        attributes = part.__dict__
+        marks += [(key, mark(v)) for key, v in attributes.items() if key not in _OWN]
+        for group in ("_parameters", "_buffers"):
+            marks += [(key, of_tensor(tensor)) for key, tensor in attributes[group].items()]
+        marks += [bool(attributes.get(key)) for key in (*_HOOKS, "_compiled_call_impl")]
+    return tuple(marks)

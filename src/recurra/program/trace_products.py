@@ -20,7 +20,7 @@ LARGEST_PRODUCT = 2**20
 def one_linear(rec: Recorder, index: int, weight: Leaf) -> int:
     """Return the value W·x for a value x (k,) and a matrix W (n, k)."""
     n = weight.meta.shape[0]
-    if weight.meta.dtype is not rec.dtype and weight.meta.dtype.is_floating_point:
+    if weight.meta.dtype is not rec.dtype:
         raise refusal(f"a matrix of {weight.meta.dtype} where the cell's input is {rec.dtype}")
     return rec.emit("linear", (index, rec.matrix(weight)), n)
 

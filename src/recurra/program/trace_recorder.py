@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from recurra.errors import TraceError
 from recurra.program.trace_refusal import has_own_backward, refusal
-from recurra.program.trace_symbol import BatchSize, Leaf, Row, each, replace
+from recurra.program.trace_symbol import BatchSize, Leaf, Row, Symbol, each, flat, replace
 from recurra.program.trace_table import HANDLERS, OF_BATCH, name_of
 from recurra.program.trace_writer import Writer
 
@@ -34,6 +35,7 @@ _OPERATORS = "add sub mul truediv floordiv div mod pow and or xor lshift rshift 
 _IN_PLACE = {f"__i{name}__" for name in _OPERATORS.split()}
 _IN_PLACE |= {"__setitem__", "__delitem__", "__set__", "__delete__"}
 _RANDOM = {
+    "uniform", "exponential", "geometric", "cauchy", "log_normal", "random",
     "alpha_dropout", "bernoulli", "dropout", "dropout1d", "dropout2d", "dropout3d",
     "feature_alpha_dropout", "feature_dropout", "gumbel_softmax", "multinomial", "normal",
     "poisson", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm",
@@ -48,15 +50,16 @@ class Recorder(Writer):
     def call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record a call of torch, or make it if neither rows nor parameters are in it."""
         rows = leaves = batch = foreign = False
-        for value in each((args, kwargs)):
-            if isinstance(value, Row):
+        for value in flat((*args, *kwargs.values())):
+            kind = type(value)
+            if kind is Row:
                 rows = True
-            elif isinstance(value, Leaf):
+            elif kind is Leaf:
                 leaves = True
+            elif kind is BatchSize:
+                batch = True
             elif isinstance(value, Tensor):
                 foreign = foreign or id(value) not in self.created
-            elif type(value) is BatchSize:
-                batch = True
         name = getattr(func, "__name__", "")
         if not (rows or leaves or batch or foreign):
             return self._make(func, args, kwargs, name)
@@ -64,6 +67,8 @@ class Recorder(Writer):
             return "a traced tensor"
         self._check(func, args, kwargs, name, rows)
         if rows or (batch and func in OF_BATCH):
+            if foreign:
+                args, kwargs = replace((args, kwargs), self._lifted)
             return self._record(func, args, kwargs)
         if batch:
             raise refusal(f"{name_of(func)} with the size of the batch")
@@ -71,10 +76,15 @@ class Recorder(Writer):
             return self._property(func, args[0])
         return self._on_leaves(func, args, kwargs, name)
 
+    def _lifted(self, value: Any) -> Any:
+        """Return a tensor that the cell has from elsewhere as a leaf, to be read at each call."""
+        plain = isinstance(value, Tensor) and not isinstance(value, Symbol)
+        return self.hold(value) if plain and id(value) not in self.created else value
+
     def _make(
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str
     ) -> Any:
-        if name in _RANDOM:
+        if name.rstrip("_") in _RANDOM:
             raise refusal(f"{name_of(func)} draws numbers that all rows of the batch share")
         result = func(*args, **kwargs)
         for value in each(result):
@@ -99,7 +109,7 @@ class Recorder(Writer):
         if kwargs.get("out") is not None:
             raise refusal(f"{name_of(func)} with out= changes a tensor in place")
         kwargs.pop("out", None)
-        if torch.is_autocast_enabled(self.device.type):
+        if torch.is_autocast_enabled(self.device.type if self.device.type != "meta" else "cpu"):
             raise refusal("autocast is on")
         if not torch.is_grad_enabled() and has_own_backward():
             raise refusal("a torch.autograd.Function has a backward of its own")
@@ -110,9 +120,14 @@ class Recorder(Writer):
         handler = HANDLERS.get(func)
         if handler is None:
             raise refusal(f"{name_of(func)} has no meaning in a program yet")
+        for named in ("input", "other"):  # torch's names for what comes first and second
+            if named in kwargs:
+                args = (*args, kwargs.pop(named))
         try:
             result = handler(self, *args, **kwargs)
-        except (TypeError, ValueError, IndexError, KeyError, AssertionError) as error:
+        except TraceError:
+            raise
+        except Exception as error:
             raise refusal(f"{name_of(func)}: {error}") from error
         if not torch.is_grad_enabled():
             return replace(result, self._detached)
@@ -126,10 +141,13 @@ class Recorder(Writer):
     def _on_leaves(
         self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str
     ) -> Any:
-        if name in _RANDOM and kwargs.get("training") is not False:
+        training = kwargs.get("training", args[2] if len(args) > 2 else True)
+        if name in _RANDOM and training is not False:
             raise refusal(f"{name_of(func)} of parameters draws anew at each step")
         try:
             return self.on_leaves(func, args, kwargs)
+        except TraceError:
+            raise
         except (RuntimeError, TypeError, ValueError, IndexError, NotImplementedError) as error:
             raise refusal(f"{name_of(func)} of parameters alone: {error}") from error
 

@@ -19,9 +19,10 @@ def axes_of(x: Row, dim: Any) -> tuple[int, ...]:
     """Return the trailing axes that a reduction works along."""
     if dim is None or dim == () or dim == []:
         raise refusal("a sum over all rows of the batch; name the dims")
-    return tuple(
-        sorted({axis_of(x, d) for d in (dim if isinstance(dim, tuple | list) else (dim,))})
-    )
+    if isinstance(dim, bool):
+        raise refusal("a reduction whose first argument is no dim; name the arguments")
+    dims = dim if isinstance(dim, tuple | list) else (dim,)
+    return tuple(sorted({axis_of(x, d) for d in dims}))
 
 
 def reduced(rec: Recorder, op: str, x: Row, axes: Sequence[int], keepdim: bool) -> Row:
@@ -168,10 +169,15 @@ def shifted(rec: Recorder, x: Row, dim: int) -> tuple[Row, Row]:
     return rec.pointwise("sub", x, top), top
 
 
+def dtype_of(third: Any, dtype: torch.dtype | None) -> torch.dtype | None:
+    """Return the dtype asked for: torch's softmax takes it third, F's has something else there."""
+    return third if isinstance(third, torch.dtype) else dtype
+
+
 @records("softmax", "_softmax")
 def softmax(rec: Recorder, x: Row, dim: Any = None, _stacklevel: int = 3, dtype: Any = None) -> Row:
     """Record exp(x) over the sum of exp(x)."""
-    x = floating(rec, x, dtype)
+    x = floating(rec, x, dtype_of(_stacklevel, dtype))
     powers = rec.pointwise("exp", shifted(rec, x, dim)[0])
     return rec.pointwise("div", powers, total(rec, powers, dim, True))
 
@@ -187,7 +193,7 @@ def log_softmax(
     rec: Recorder, x: Row, dim: Any = None, _stacklevel: int = 3, dtype: Any = None
 ) -> Row:
     """Record x less the logarithm of the sum of exp(x)."""
-    low, _ = shifted(rec, floating(rec, x, dtype), dim)
+    low, _ = shifted(rec, floating(rec, x, dtype_of(_stacklevel, dtype)), dim)
     sums = total(rec, rec.pointwise("exp", low), dim, True)
     return rec.pointwise("sub", low, rec.pointwise("log", sums))
 

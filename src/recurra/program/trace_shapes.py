@@ -152,8 +152,8 @@ def to(rec: Recorder, x: Any, *args: Any, **kwargs: Any) -> Any:
     for place in places:
         if place is not None and same_device(rec, place) is False:
             raise refusal(f"a row moved to {place}")
-    if not isinstance(x, Row):  # a parameter of the type of a row
-        return x.to(dtype)
+    if not isinstance(x, Row):  # a parameter, or a tensor of the cell's own, to a row's dtype
+        return rec.call(Tensor.to, (x, dtype), {})
     return cast(rec, x, dtype)
 
 

@@ -13,14 +13,16 @@ from recurra.program.trace_symbol import Leaf, Symbol, each, new_leaf, replace
 class Leaves:
     """The steps of a recipe that is being written.
 
+    base: the tensor that symbols are made of.
     created: the tensors that the cell has made from numbers, in this call, by their id.
+    held: the leaves of other tensors that it has come across, by the tensor's id.
     """
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
+    def __init__(self, device: torch.device, base: Tensor) -> None:
+        self.device, self.base = device, base
         self.steps: list[Step] = []
         self.created: dict[int, Tensor] = {}
-        self._held: dict[int, Leaf] = {}
+        self.held: dict[int, Leaf] = {}
 
     def call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record a call of torch: what makes a `Recorder` of it."""
@@ -33,14 +35,14 @@ class Leaves:
 
     def hold(self, tensor: Tensor) -> Leaf:
         """Return the leaf of a tensor that is no parameter or buffer by name."""
-        if id(tensor) not in self._held:
+        if id(tensor) not in self.held:
             if tensor.is_meta or isinstance(tensor, Symbol):
                 raise refusal("a tensor without numbers")
-            if tensor.device != self.device and tensor.dim():
+            if tensor.device != self.device:
                 raise refusal(f"a tensor on {tensor.device} beside rows on {self.device}")
-            self._held[id(tensor)] = self.add_leaf(Held(tensor), like_meta(tensor))
+            self.held[id(tensor)] = self.add_leaf(Held(tensor), like_meta(tensor))
             self.created.pop(id(tensor), None)
-        return self._held[id(tensor)]
+        return self.held[id(tensor)]
 
     def on_leaves(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record a call on parameters alone, and return what it gives as leaves."""

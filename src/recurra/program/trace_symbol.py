@@ -1,6 +1,6 @@
 """What a cell is called with when it is traced: tensors without numbers that record."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
@@ -91,20 +91,21 @@ class Leaf(Symbol):
     _is_param: bool
 
 
-# Requires a gradient so that a torch.autograd.Function cannot pass it on unseen.
-_BASE = torch.empty(0, device="meta")
+# What code that asks torch's core for a shape gets to see of a symbol. A cell is traced with each
+# of them in turn: where one shows, the two programs differ.
+BASES = tuple(torch.empty(shape, device="meta") for shape in ((1,), (2**40, 3)))
 
 
 def new_row(recorder: "Leaves", trailing: tuple[int, ...], value: int, kind: torch.dtype) -> Row:
     """Return a row symbol for a value of the program."""
-    row: Row = Tensor._make_subclass(Row, _BASE, True)
+    row: Row = Tensor._make_subclass(Row, recorder.base, True)
     row.recorder, row.trailing, row.value, row.kind = recorder, trailing, value, kind
     return row
 
 
 def new_leaf(recorder: "Leaves", node: int, meta: Tensor, parameter: bool = False) -> Leaf:
     """Return a symbol for a step of the recipe."""
-    leaf: Leaf = Tensor._make_subclass(Leaf, _BASE, True)
+    leaf: Leaf = Tensor._make_subclass(Leaf, recorder.base, True)
     leaf.recorder, leaf.node, leaf.meta, leaf._is_param = recorder, node, meta, parameter
     return leaf
 
@@ -121,6 +122,17 @@ def each(value: Any) -> Any:
         yield from (value.start, value.stop, value.step)
     else:
         yield value
+
+
+def flat(values: Iterable[Any]) -> list[Any]:
+    """Return what arguments hold, as `each` yields it."""
+    found = []
+    for value in values:
+        if isinstance(value, tuple | list | dict | slice):
+            found += each(value)
+        else:
+            found.append(value)
+    return found
 
 
 def replace(value: Any, change: Callable[[Any], Any]) -> Any:

@@ -1,5 +1,6 @@
 """Writes a program: flat values for rows of any shape, and parameters taken from the recipe."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,8 +54,10 @@ class Writer(Leaves):
     dtype, device: what x and the states are. batch: what stands for the batch size.
     """
 
-    def __init__(self, dtype: torch.dtype, device: torch.device, batch: BatchSize) -> None:
-        super().__init__(device)
+    def __init__(
+        self, dtype: torch.dtype, device: torch.device, batch: BatchSize, base: Tensor
+    ) -> None:
+        super().__init__(device, base)
         self.dtype, self.batch = dtype, batch
         self.builder = Builder()
         self.parameters: list[int] = []
@@ -86,6 +89,10 @@ class Writer(Leaves):
 
     def constant(self, number: Number) -> int:
         """Return the index of a number."""
+        if isinstance(number, bool):
+            number = int(number)
+        elif number != number:
+            number = math.nan  # one NaN, so that programs compare equal
         key = (type(number), repr(number))
         if key not in self._constants:
             self._constants[key] = self.builder.constant(number)
@@ -148,6 +155,8 @@ class Writer(Leaves):
         """Write an instruction that works on each feature by itself; operands broadcast."""
         operands = [self.lift(value) for value in values]
         rows = [operand for operand in operands if isinstance(operand, Row)]
+        if not rows:
+            raise refusal(f"{op} of tensors that are the same for all rows")
         if len({len(row.trailing) for row in rows}) > 1:
             shapes = " and ".join(str(("B", *row.trailing)) for row in rows)
             raise refusal(f"shapes {shapes} mix rows of the batch")
@@ -214,17 +223,18 @@ class Writer(Leaves):
             start, stop = int(run[0]), int(run[-1]) + 1
             while start < stop:
                 source = int(np.searchsorted(ends, start, side="right"))
-                pieces.append(self._slice(rows[source], start, stop, int(ends[source])))
-                start = min(stop, int(ends[source]))
+                end = int(ends[source])
+                first = end - count(rows[source].trailing)
+                pieces.append(self.slice(rows[source], start - first, min(stop, end) - first))
+                start = min(stop, end)
             if len(pieces) > MOST_PIECES:
                 raise refusal(f"it moves features in more than {MOST_PIECES} pieces")
         return pieces[0] if len(pieces) == 1 else self.emit("concat", pieces, size)
 
-    def _slice(self, row: Row, start: int, stop: int, end: int) -> int:
-        size = count(row.trailing)
-        start, stop = start - (end - size), min(stop, end) - (end - size)
+    def slice(self, row: Row, start: int, stop: int) -> int:
+        """Return the value of some consecutive features of a row."""
         value = self.materialise(row)
-        if (start, stop) == (0, size):
+        if start == 0 and stop == count(row.trailing):
             return value
         return self.emit("slice", (value,), stop - start, start=start, stop=stop)
 

@@ -43,7 +43,7 @@ class SequenceGenerator(SequenceEstimator):
     sequence's label, if there are labels.
 
     Args:
-        cell: a name ("lstm", "gru", "elman", "fcn") or a class, as `recurra.Recurrent` takes it.
+        cell: a name ("lstm", "gru", "elman", ...) or a class, as `recurra.Recurrent` takes it.
         hidden_size: H, the features of the recurrent state.
         num_layers: recurrent layers on top of one another.
         embedding_size: the features a symbol and a label are read as.
