@@ -24,11 +24,15 @@ KINDS: dict[str, tuple[str, dict[str, object]]] = {name: (name, {}) for name in 
 
 
 def build(
-    kind: str, I: int, H: int, dtype: torch.dtype = torch.float32, **layer_options: object
+    kind: str,
+    input_size: int,
+    hidden_size: int,
+    dtype: torch.dtype = torch.float32,
+    **layer_options: object,
 ) -> Recurrent:
     """Return a layer of a kind; its weights are drawn, none of them at a value of its own."""
     name, options = KINDS[kind]
-    layer = Recurrent(name, I, H, **layer_options, **options).to(dtype)
+    layer = Recurrent(name, input_size, hidden_size, **layer_options, **options).to(dtype)
     with torch.no_grad():
         for parameter in layer.parameters():
             parameter.add_(torch.randn_like(parameter), alpha=0.2)

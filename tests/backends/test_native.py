@@ -6,12 +6,14 @@ from collections.abc import Callable
 
 import pytest
 import torch
-import torch.nn.functional as F
-from every_kind import KINDS, build, everything, on, random_state, same_bits
-from torch import Tensor, nn
+from torch import Tensor
 
-from recurra import Recurrent, _core, use_backend
+from every_kind import KINDS, build, on, random_state, same_bits
+from recurra import Recurrent, use_backend
 from recurra.errors import BackendError
+
+_core = pytest.importorskip("recurra._core")
+native = pytest.importorskip("recurra.backends.native")
 
 every_kind = pytest.mark.parametrize("kind", KINDS)
 EXACT = {"rtol": 1e-10, "atol": 1e-12}
@@ -31,6 +33,22 @@ def test_auto_takes_the_core(kind: str) -> None:
         assert same_bits(found, wanted)
     (kernel,) = {type(found).__name__ for found in layer.cells[0].programs.known.values()}
     assert kernel == "Prepared"
+
+
+@every_kind
+def test_many_blocks_of_steps_give_what_the_loop_gives(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(native, "BLOCK_BYTES", 1)  # sums of gradients every 8 steps
+    layer = build(kind, I, H, torch.float64, num_layers=2, bidirectional=True)
+    x, state = random_x(53, 4, torch.float64), random_state(layer, 4)
+    lengths, reset = torch.tensor([53, 48, 0, 9]), torch.rand(53, 4) < 0.1
+    for options in ({}, {"lengths": lengths}, {"lengths": lengths, "reset": reset}):
+        found, wanted = (on(name, layer, x, state, **options) for name in ("native", "eager"))
+        torch.testing.assert_close(found, wanted, **EXACT)
+        with use_backend("native"), torch.no_grad():  # keeps the steps of one block only
+            out, last = layer(x, state, **options)
+        assert same_bits([out, *last], found[: 1 + len(last)])
 
 
 @pytest.mark.parametrize("graph", [True, False], ids=["gradients", "no-gradients"])
@@ -58,7 +76,8 @@ def odd(value: Tensor) -> Tensor:
     room = value.new_full((*value.shape[::-1], 3), float("nan"))[..., 1]
     room = room.permute(*reversed(range(room.dim())))
     room.copy_(value.detach())
-    assert not room.is_contiguous() and room.storage_offset() == 1
+    assert not room.is_contiguous()
+    assert room.storage_offset() == 1
     return room.requires_grad_(value.requires_grad)
 
 

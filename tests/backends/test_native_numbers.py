@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from every_kind import KINDS, build, everything, on, random_state
 from torch import Tensor
 from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call, jvp, vmap
 
+from every_kind import KINDS, build, everything, on, random_state
 from recurra import Recurrent, use_backend
 from recurra.errors import BackendError, ShapeError
 
@@ -24,7 +24,7 @@ EXACT = {"rtol": 1e-10, "atol": 1e-12}
 @every_kind
 def test_single_precision_is_as_near_to_double_as_rounding_lets_it(kind: str, T: int) -> None:
     # Of a tensor's largest element, or of 1: 4 (1 + backward) log2(terms added up) eps.
-    I, H, B = 5, 8, 3
+    I, H, B = 5, 8, 3  # noqa: E741
     layer = build(kind, I, H)
     if kind == "ind_rnn":  # above 1 it grows without bound
         layer.cells[0].u.data.clamp_(-0.9, 0.9)
@@ -68,20 +68,23 @@ def test_half_precision_is_refused_by_name_and_left_to_torch(
 
 def as_function(layer: Recurrent) -> tuple[tuple[Tensor, ...], object]:
     """Return the tensors of a ragged run and the function of them, x not contiguous."""
-    names = [name for name, _ in layer.named_parameters()]
+    named = dict(layer.named_parameters())
+    sizes = [p.numel() for p in named.values()]
+    flat = torch.cat([p.detach().flatten() for p in named.values()])  # one tensor: it is quicker
     x = torch.randn(layer.input_size, 3, 7, dtype=torch.float64, requires_grad=True)
     state = random_state(layer, 3)
 
     def run(x: Tensor, *others: Tensor) -> tuple[Tensor, ...]:
         x = x.permute(2, 1, 0)
         assert not x.is_contiguous()
-        weights = dict(zip(names, others[len(state) :], strict=True))
+        pieces = others[-1].split(sizes)
+        weights = {n: v.view_as(p) for (n, p), v in zip(named.items(), pieces, strict=True)}
         given = (x, others[: len(state)], torch.tensor([4, 7, 2]))
         with use_backend("native"):
             out, last = functional_call(layer, weights, given)
         return out, *last
 
-    return (x, *state, *(p.detach().requires_grad_() for p in layer.parameters())), run
+    return (x, *state, flat.requires_grad_()), run
 
 
 @every_kind

@@ -1,13 +1,14 @@
 """What runs a cell over time: the eager loop (always right) and torch's own kernels."""
 
 from recurra.backends.choose import Stepper, choose, current_backend, stepper, use_backend
-from recurra.backends.steps import State, SteppedCell, Steps
+from recurra.backends.steps import State, SteppedCell, Steps, check_range
 
 __all__ = [
     "State",
     "SteppedCell",
     "Stepper",
     "Steps",
+    "check_range",
     "choose",
     "current_backend",
     "stepper",

@@ -7,6 +7,7 @@ from functools import cache, partial
 from threading import Lock
 from types import TracebackType
 
+import torch
 from torch import Tensor
 
 from recurra.backends import eager, kernels
@@ -92,6 +93,12 @@ def choose(cell: SteppedCell, steps: Steps) -> Run:
 
     Raises `BackendError` when the backend that was asked for by name cannot.
     """
+    if torch.compiler.is_compiling():
+        if not native:
+            return eager.run
+        from recurra.backends import operator  # torch.compile's parts are slow to import
+
+        return operator.run
     name = current_backend()
     if name == "eager":
         return eager.run

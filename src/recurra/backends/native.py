@@ -34,6 +34,7 @@ class Job:
     restart: Tensor | None
     reverse: bool
     rows: Rows
+    clean: bool = False  # whether what is kept is the same to the last unused byte
 
 
 def run(
@@ -145,7 +146,7 @@ class _Call:
     """A call of the machine, and the tensors that must live as long as it."""
 
     def __init__(self, job: Job, T: int) -> None:
-        self.call = _core.Call()
+        self.call, self.clean = _core.Call(), job.clean
         self.alive: list[object] = [job]
         self.call.T, self.call.B = T, job.rows.bounds[-1]
         self.call.threads, self.call.reverse = torch.get_num_threads(), job.reverse
@@ -169,6 +170,8 @@ class _Call:
         self.call.block = block = max(1, block)
         offsets, size = _tape_offsets(lowered, block, self.call.B, like.element_size())
         memory = _core.memory(size)
+        if self.clean:
+            memory.zero_()
         self.call.tapes = [memory.data_ptr() + offset for offset in offsets]
         self.alive.append(memory)
         return memory
@@ -189,6 +192,11 @@ class _Call:
     def go(self, lowered: Lowered, like: Tensor) -> None:
         run = _core.run_float if like.dtype == torch.float32 else _core.run_double
         run(lowered.plan, self.call)
+
+
+def kept_bytes(lowered: Lowered, T: int, B: int, item: int) -> int:
+    """Return the size of what a forward run keeps of T steps."""
+    return _tape_offsets(lowered, T, B, item)[1]
 
 
 def _tape_offsets(lowered: Lowered, block: int, B: int, item: int) -> tuple[list[int], int]:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from recurra.errors import ShapeError
 from recurra.program.programs import Programs
 
 State = tuple[Tensor, ...]
@@ -43,3 +44,12 @@ class Steps:
     restart: Tensor | None = None
     fresh: State = ()
     reverse: bool = False
+
+
+def check_range(lengths: Tensor, T: int) -> None:
+    """Raise `ShapeError` unless the lengths lie between 0 and T."""
+    if lengths.numel() and (int(lengths.min()) < 0 or int(lengths.max()) > T):
+        raise ShapeError(
+            f"lengths must lie between 0 and T={T}, got {int(lengths.min())} to "
+            f"{int(lengths.max())}."
+        )
