@@ -42,7 +42,7 @@ struct Checker {
     if (op == Op::Zeros) return 0;
     if (op < Op::Zeros) return 1;
     if (op < Op::Where) return 2;
-    return op == Op::Where ? 3 : 1;
+    return op == Op::Where || op == Op::MulAdd ? 3 : 1;
   }
 
   void instruction(const Instruction& i) const {
@@ -58,7 +58,7 @@ struct Checker {
       Index width = i.n;
       if (i.op == Op::Sum || i.op == Op::Amax) width = i.n * i.k;
       if (i.op == Op::Spread) width = i.n / i.k;
-      const bool two = i.op >= Op::Add && i.op <= Op::Ne, choice = i.op == Op::Where && s > 0;
+      const bool two = i.op >= Op::Add && i.op < Op::Where, choice = i.op == Op::Where && s > 0;
       operand(*sources[s], width, false, two || choice);
       if (buffer(*sources[s]).kind == Kind::Strip) overlap(i, *sources[s], width);
     }
@@ -145,7 +145,7 @@ int constants(const Plan& plan, const Instruction& i) {
     return o.buffer >= 0 && plan.buffers[o.buffer].kind == Kind::Constant;
   };
   if (i.op == Op::Where) return is(i.b) + 2 * is(i.c);
-  return i.op >= Op::Add && i.op <= Op::Ne ? is(i.a) + 2 * is(i.b) : 0;
+  return i.op >= Op::Add && i.op < Op::Where ? is(i.a) + 2 * is(i.b) : 0;
 }
 
 }  // namespace

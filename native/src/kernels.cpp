@@ -46,9 +46,11 @@ template <class F> struct Table : Kernels<F> {
     two<Maximum>(Op::Maximum); two<Minimum>(Op::Minimum); two<Pow>(Op::Pow);
     two<Gt>(Op::Gt); two<Ge>(Op::Ge); two<Lt>(Op::Lt); two<Le>(Op::Le); two<Eq>(Op::Eq);
     two<Ne>(Op::Ne);
+    two<SigmoidGradient>(Op::SigmoidGradient); two<TanhGradient>(Op::TanhGradient);
     auto& choices = this->pointwise[static_cast<int>(Op::Where)];
     choices[0] = where<F, 0>; choices[1] = where<F, 1>;
     choices[2] = where<F, 2>; choices[3] = where<F, 3>;
+    other(Op::MulAdd, mul_add<F>);
     other(Op::Zeros, zeros<F>); other(Op::Sum, sum<F>); other(Op::Amax, amax<F>);
     other(Op::Spread, spread<F>);
     this->pack = recurra::pack<F>;

@@ -36,6 +36,8 @@ RECURRA_BINARY(Mul, a* b)
 RECURRA_BINARY(Div, a / b)
 RECURRA_BINARY(Maximum, select<F>(a != a, a, select<F>(a > b, a, b)))
 RECURRA_BINARY(Minimum, select<F>(a != a, a, select<F>(a < b, a, b)))
+RECURRA_BINARY(SigmoidGradient, a*((F(1) - b) * b))
+RECURRA_BINARY(TanhGradient, a*(F(1) - b * b))
 RECURRA_COMPARISON(Gt, >)
 RECURRA_COMPARISON(Ge, >=)
 RECURRA_COMPARISON(Lt, <)
@@ -116,6 +118,20 @@ template <class F, int Constants> void where(const Strip<F>& strip) {
                   select<F>(load_first(a + j, rest) != F(0), fetch_first<cb>(b, j, rest),
                             fetch_first<cc>(c, j, rest)),
                   rest);
+  }
+}
+
+template <class F> void mul_add(const Strip<F>& strip) {
+  const Strip<F> s = flat(strip, true, true, true);
+  constexpr Index L = kLanes<F>;
+  for (Index r = 0; r < s.rows; ++r) {
+    F* d = s.d + r * s.ds;
+    const F *a = s.a + r * s.as, *b = s.b + r * s.bs, *c = s.c + r * s.cs;
+    Index j = 0;
+    for (; j + L <= s.n; j += L) store(d + j, load(a + j) * load(b + j) + load(c + j));
+    if (Index rest = s.n - j)
+      store_first(d + j,
+                  load_first(a + j, rest) * load_first(b + j, rest) + load_first(c + j, rest), rest);
   }
 }
 

@@ -29,8 +29,9 @@ enum class Op {
   Relu, Erf, Zeros,
   // two
   Add, Sub, Mul, Div, Maximum, Minimum, Pow, Gt, Ge, Lt, Le, Eq, Ne,
+  SigmoidGradient, TanhGradient,  // a the gradient of the result b
   // three
-  Where,
+  Where, MulAdd,
   // over features
   Sum, Amax, Spread,
   // products with a matrix

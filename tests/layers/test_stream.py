@@ -1,6 +1,7 @@
 """A stream: pieces of any size, its state, restarts, and what happens to the layer meanwhile."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 import torch
@@ -132,7 +133,7 @@ def test_a_stream_follows_the_layers_weights() -> None:
         stream.reset()
         seen.append(stream.push(x))
         assert same_bits([seen[-1], *stream.state], whole(layer, x)), change
-    assert not any(torch.equal(a, b) for a, b in zip(seen, seen[1:], strict=False))
+    assert not any(torch.equal(a, b) for a, b in pairwise(seen))
 
 
 def test_a_stream_keeps_its_precision_when_the_layer_is_converted() -> None:
@@ -144,7 +145,7 @@ def test_a_stream_keeps_its_precision_when_the_layer_is_converted() -> None:
         next(layer.parameters()).add_(0)  # its weights are looked at again
     stream.reset()
     assert same_bits([stream.push(x)], [wanted])
-    with pytest.raises(ShapeError, match="torch.float32 on cpu; got .*torch.float64"):
+    with pytest.raises(ShapeError, match=r"torch\.float32 on cpu; got .*torch\.float64"):
         stream.push(x.double())
 
 

@@ -42,24 +42,22 @@ def _groups(x: Tensor, groups: int) -> Tensor:
     return x.reshape(*x.shape[:-1], groups, -1)
 
 
+_NAMESAKES = (
+    "neg abs sign exp expm1 log log1p sqrt rsqrt reciprocal",
+    "sin cos tanh sigmoid relu erf pow",
+)
+
 OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "copy": lambda x: x,
     "detach": torch.detach,
-    "sigmoid": torch.sigmoid,
-    "rsqrt": torch.rsqrt,
-    **{
-        name: getattr(torch, name)
-        for name in (
-            "neg abs sign exp expm1 log log1p sqrt reciprocal sin cos tanh relu erf pow"
-        ).split()
-    },
+    **{name: getattr(torch, name) for name in " ".join(_NAMESAKES).split()},
     "add": operator.add,
     "sub": operator.sub,
     "mul": operator.mul,
     "div": operator.truediv,
     "maximum": _extreme(torch.maximum),
     "minimum": _extreme(torch.minimum),
-    **{name: _compare(getattr(torch, name)) for name in "gt ge lt le eq ne".split()},
+    **{name: _compare(getattr(torch, name)) for name in ["gt", "ge", "lt", "le", "eq", "ne"]},
     "where": _where,
     "linear": F.linear,
     "linear_t": torch.matmul,

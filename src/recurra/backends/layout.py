@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from recurra import _core
+from recurra.backends.fuse import fuse
 from recurra.program.program import Instruction, Program
 
 Place = tuple[int, int, int]  # buffer, offset in its features, slot after the step's own
@@ -72,8 +73,9 @@ class Layout:
         self.program, self.plan, self.saved = program, plan, saved
         self.enter, self.leave = (1, 0) if descending else (0, 1)
         pinned = {*program.results(), *keep, *(v for i in program.sums for v in i.inputs)}
+        uses = _counts(program)
         self.parts = [
-            add_in_products(part, pinned, _counts(program))
+            fuse(program, add_in_products(part, pinned, uses), pinned, uses)
             for part in (program.before, program.loop, program.after)
         ]
         self._summed = {v for i in program.sums for v in i.inputs}

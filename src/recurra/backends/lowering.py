@@ -8,12 +8,13 @@ from recurra.backends.layout import Layout, Place, Saved, View
 from recurra.program.program import Instruction, Program
 
 BEFORE, LOOP, AFTER = 0, 1, 2
+# In the order of `Op` in native/src/tape.h.
 _OPS = (
-    "copy neg abs sign exp expm1 log log1p sqrt rsqrt reciprocal sin cos tanh sigmoid relu erf "
-    "zeros add sub mul div maximum minimum pow gt ge lt le eq ne where sum amax spread "
-    "linear linear_t load store"
-).split()
-OPCODES = {name: code for code, name in enumerate(_OPS)}
+    "copy neg abs sign exp expm1 log log1p sqrt rsqrt reciprocal sin cos tanh sigmoid relu erf",
+    "zeros add sub mul div maximum minimum pow gt ge lt le eq ne sigmoid_gradient tanh_gradient",
+    "where mul_add sum amax spread linear linear_t load store",
+)
+OPCODES = {name: code for code, name in enumerate(" ".join(_OPS).split())}
 
 
 @dataclass(frozen=True)

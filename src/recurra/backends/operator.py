@@ -67,8 +67,9 @@ def _in_graph(
     draws = [random.draw(T, B, x) for random in prepared.traced.randoms]
     tensors = [x, *draws, *state, *fresh, *made.values()]
     gradients = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    masks = [*(lengths or [None]), *(restart or [None])]  # type: ignore[list-item]
     results: list[Tensor] = torch.ops.recurra.forward(
-        tensors, *lengths or [None], *restart or [None], id(prepared.compiled), len(draws), len(state),
+        tensors, *masks, id(prepared.compiled), len(draws), len(state),
         list(made), reverse, gradients, gradients and x.requires_grad,
     )  # fmt: skip
     return results[:-1]

@@ -52,18 +52,23 @@ class NativeStepper:
         )
 
     def push(self, x: Tensor) -> Tensor:
-        """Return the outputs (T, B, O) for x (T, B, I)."""
-        x = plain(x)
+        """Return the outputs for x: (B, O) for one step (B, I), (T, B, O) for (T, B, I)."""
         for tensors, name, tensor, version, at in self._watched:
-            same = tensors[name] is tensor and tensor.data_ptr() == at
-            if not same or tensor._version != version:
+            if tensors[name] is not tensor or tensor._version != version or tensor.data_ptr() != at:
                 self._pack()
                 break
+        x = plain(x)
+        n = self.output_size
+        if x.dim() == 2:
+            B, _ = x.shape
+            out = x.new_empty(B, n)
+            row, feature = x.stride()
+            self._stepper.push(1, x.data_ptr(), 0, row, feature, out.data_ptr(), 0, n)
+            return out
         T, B, _ = x.shape
-        out = x.new_empty(T, B, self.output_size)
-        O = self.output_size
+        out = x.new_empty(T, B, n)
         step, row, feature = x.stride()
-        self._stepper.push(T, x.data_ptr(), step, row, feature, out.data_ptr(), B * O, O)
+        self._stepper.push(T, x.data_ptr(), step, row, feature, out.data_ptr(), B * n, n)
         return out
 
 

@@ -64,7 +64,7 @@ class Stream:
         """
         like = self._like
         if x.shape == self._step and x.dtype == like.dtype and x.device == like.device:
-            return self._run(x.unsqueeze(0))[0]
+            return self._run(x) if self._steppers else self._run(x.unsqueeze(0))[0]
         B, features = self._step
         batch_first = self._layer.batch_first
         fits = x.dim() == 3 and x.shape[2] == features and x.shape[0 if batch_first else 1] == B
@@ -78,7 +78,7 @@ class Stream:
         return out.transpose(0, 1) if batch_first else out
 
     def _run(self, x: Tensor) -> Tensor:
-        if self._steppers is not None and x.shape[0]:
+        if self._steppers and x.shape[0]:
             for each in self._steppers:
                 x = each(x)
             return x
