@@ -19,16 +19,22 @@ EDITABLE := $(INSTALL) --no-deps --no-build-isolation -C build-dir=$(VENV)/build
 install_missing = needs=$$($(1) -c "from scikit_build_core import build; \
 	print(*build.get_requires_for_build_editable())"); \
 	test -z "$$needs" || $(1) -m pip install --quiet $(PIP_OPTIONS) $$needs || true
+SANITIZED := $(VENV)/sanitized
+SANITIZE = cmake -S . -DCMAKE_BUILD_TYPE=None -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python \
+	-DCMAKE_CXX_COMPILER=g++
+UNDER_SANITIZERS := tests/backends/test_native.py tests/backends/test_native_simd.py \
+	tests/backends/test_guard_pages.py tests/backends/test_malformed.py
 WORKERS ?= 2
 PEERS := .venv-peers
 PEERS_INSTALL := $(PEERS)/bin/python -m pip install $(PIP_OPTIONS)
 
-.PHONY: demo test test-fallback lint types native bench bench-peers bench-names clean help
+.PHONY: demo test test-fallback test-sanitized lint types native bench bench-peers bench-names clean help
 
 help:
 	@echo "make demo           train the name generator (first time) and print names"
 	@echo "make test           every check: lint, types, tests"
 	@echo "make test-fallback  install where no compiler works, and test that"
+	@echo "make test-sanitized run the core under the sanitizers of addresses, undefined and threads"
 	@echo "make native         build the native core, showing how it goes"
 	@echo "make bench          the engine's figures beside torch's"
 	@echo "make bench-peers    the same beside torch.compile, JAX and onnxruntime too"
@@ -67,6 +73,21 @@ test: lint types $(NATIVE)
 
 test-fallback: $(NATIVE)
 	@$(BIN)/python -m pytest -m slow tests/test_native_build.py
+
+# With GCC. Leaks are the interpreter's own; the core's memory is watched by a test.
+test-sanitized: $(NATIVE)
+	@$(SANITIZE) -B $(SANITIZED)/threads -DRECURRA_OWN_THREADS=ON \
+		-DCMAKE_CXX_FLAGS="-O1 -g -fsanitize=thread" >/dev/null
+	@cmake --build $(SANITIZED)/threads --target threads_test
+	@TSAN_OPTIONS=halt_on_error=1 $(SANITIZED)/threads/threads_test
+	@$(SANITIZE) -B $(SANITIZED)/memory -DCMAKE_CXX_FLAGS="-O1 -g1 -fno-omit-frame-pointer \
+		-fsanitize=address,undefined -fno-sanitize-recover=undefined" >/dev/null
+	@cmake --build $(SANITIZED)/memory --target _core
+	@ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+		LD_PRELOAD="$$(g++ -print-file-name=libasan.so) $$(g++ -print-file-name=libubsan.so)" \
+		PYTHONPATH=native/tests/sanitized \
+		RECURRA_SANITIZED="$$(ls $(CURDIR)/$(SANITIZED)/memory/_core.*.so)" \
+		$(BIN)/python -m pytest -p no:cacheprovider $(UNDER_SANITIZERS)
 
 lint: $(READY)
 	@$(BIN)/ruff check .

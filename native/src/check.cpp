@@ -26,6 +26,7 @@ struct Checker {
     const Buffer& b = buffer(o);
     if (b.kind == Kind::Constant) {
       if (written || !constant) fail("a constant cannot stand here");
+      if (o.offset != 0 || o.shift != 0) fail("a constant is one number");
       return;
     }
     if (width < 1 || o.offset < 0 || o.offset > b.width - width) fail("features out of range");
@@ -51,6 +52,8 @@ struct Checker {
     operand(i.d, i.n, true, false);
     const int count = operands(i.op);
     const Operand* sources[] = {&i.a, &i.b, &i.c};
+    for (int s = count; s < 3; ++s)
+      if (sources[s]->buffer >= 0) fail("more operands than it takes");
     const bool grouped = i.op == Op::Sum || i.op == Op::Amax || i.op == Op::Spread;
     if (grouped && (i.k < 1 || i.k > (Index{1} << 40) / (i.n + 1))) fail("groups of no size");
     if (i.op == Op::Spread && i.n % i.k) fail("groups that do not fit");

@@ -1,5 +1,7 @@
 #include "stepper.h"
 
+#include <algorithm>
+
 namespace recurra {
 
 template <class F>
@@ -18,11 +20,10 @@ Stepper<F>::Stepper(const Plan& plan, const Call<F>& weights, Index B) : plan_(p
   Index size = 0;
   for (int i = 0; i < plan.tapes; ++i) {
     offsets.push_back(size);
+    Index width = 0;  // of the widest buffer there
     for (const Buffer& b : plan.buffers)
-      if (b.kind == Kind::Tape && b.index == i) {
-        size += ((call_.block + 1) * B * b.width + 15) / 16 * 16;
-        break;
-      }
+      if (b.kind == Kind::Tape && b.index == i) width = std::max(width, b.width);
+    size += ((call_.block + 1) * B * width + 15) / 16 * 16;
   }
   F* tapes = tape_memory_.get(size);
   for (Index offset : offsets) call_.tapes.push_back(tapes + offset);

@@ -10,6 +10,7 @@ from torch.func import functional_call, jvp, vmap
 
 from every_kind import KINDS, build, everything, on, random_state
 from recurra import Recurrent, use_backend
+from recurra.cells import CELLS
 from recurra.errors import BackendError, ShapeError
 
 pytest.importorskip("recurra._core")
@@ -88,16 +89,22 @@ def as_function(layer: Recurrent) -> tuple[tuple[Tensor, ...], object]:
 
 
 @every_kind
-def test_first_and_second_derivatives_are_those_of_finite_differences(kind: str) -> None:
+def test_the_derivatives_are_those_of_finite_differences(kind: str) -> None:
     layer = build(kind, 2, 4, torch.float64, num_layers=2, bidirectional=True)
     values, run = as_function(layer)
     assert gradcheck(run, values, fast_mode=True)
-    assert gradgradcheck(run, values, fast_mode=True, atol=1e-4)
 
 
-@pytest.mark.parametrize("kind", ["lstm", "gru-before", "elman-read-out"])
-def test_every_element_of_the_gradients_is_that_of_finite_differences(kind: str) -> None:
+@pytest.mark.parametrize("kind", CELLS)
+def test_the_second_derivatives_are_those_of_finite_differences(kind: str) -> None:
     layer = build(kind, 2, 3, torch.float64, num_layers=2, bidirectional=True)
+    values, run = as_function(layer)
+    assert gradgradcheck(run, values, fast_mode=True, atol=1e-4, check_undefined_grad=False)
+
+
+@pytest.mark.parametrize("kind", ["lstm", "gru-before"])
+def test_every_element_of_the_gradients_is_that_of_finite_differences(kind: str) -> None:
+    layer = build(kind, 2, 2, torch.float64, num_layers=2, bidirectional=True)
     values, run = as_function(layer)
     assert gradcheck(run, values)
 

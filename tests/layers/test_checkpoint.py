@@ -18,13 +18,14 @@ def options() -> list[dict[str, Tensor]]:
     return [{}, {"lengths": lengths}, {"reset": reset}, {"lengths": lengths, "reset": reset}]
 
 
-@pytest.mark.parametrize("segment", [True, 1, 4, 22, 23, 100])
-@pytest.mark.parametrize("kind", ["lstm", "gru", "fcn", "s_lstm", "lstm-projected"])
+@pytest.mark.parametrize("segment", [True, 1, 22, 23])
+@pytest.mark.parametrize("kind", ["lstm", "fcn"])
+@pytest.mark.parametrize("backend", ["eager", "native"], indirect=True)
 @pytest.mark.usefixtures("backend")
 def test_segments_give_what_the_whole_gives(kind: str, segment: bool | int) -> None:
     layer = build(kind, I, H, torch.float64, num_layers=2, bidirectional=True)
     x, state = torch.randn(T, B, I, dtype=torch.float64).requires_grad_(), random_state(layer, B)
-    for each in options():
+    for each in options()[::3]:
         layer.checkpoint = False
         wanted = everything(layer, x, state, **each)
         layer.checkpoint = segment

@@ -191,6 +191,10 @@ class Recurrent(nn.Module):
     def fresh_state(self, like: Tensor, B: int) -> State:
         """Return the state that B rows start from, each (L·D, B, size): zeros or the learned."""
         if self.initial_state is not None:
+            for value, size in zip(self.initial_state, self.state_sizes.values(), strict=True):
+                if value.shape != (len(self.cells), size):
+                    wanted, got = (len(self.cells), size), tuple(value.shape)
+                    raise ShapeError(f"the learned state must be of {wanted}, got {got}.")
             return tuple(s.unsqueeze(1).expand(-1, B, -1) for s in self.initial_state)
         return tuple(like.new_zeros(len(self.cells), B, n) for n in self.state_sizes.values())
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from recurra.backends import State, Stepper, stepper
-from recurra.errors import ArgumentError, ShapeError
+from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
 from recurra.layers.stack import run_stack
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ class Stream:
         `batch_first`), gives (T, B, O). Raises `ShapeError` for anything else.
         """
         like = self._like
+        if not isinstance(x, Tensor):
+            raise ArgumentTypeError(f"x must be a tensor, got {type(x).__name__}.")
         if x.shape == self._step and x.dtype == like.dtype and x.device == like.device:
             return self._run(x) if self._steppers else self._run(x.unsqueeze(0))[0]
         B, features = self._step

@@ -37,7 +37,15 @@ def linear(rec: Recorder, x: Any, weight: Any, bias: Any = None) -> Row:
     else:
         letters = "cdefghij"[: len(x.trailing) - 1]
         y = contract(rec, x, weight, f"{letters}k", "nk", f"{letters}n")
-    return y if bias is None else rec.pointwise("add", y, bias)
+    if bias is None:
+        return y
+    given = rec.lift(bias)
+    if isinstance(given, Leaf) and given.meta.dtype is not rec.dtype:
+        raise refusal(f"a bias of {given.meta.dtype} where the cell's input is {rec.dtype}")
+    total = rec.pointwise("add", y, given)
+    if total.trailing != y.trailing:
+        raise refusal("F.linear with a bias of more features than its weight gives")
+    return total
 
 
 def check_size(k: int, wanted: int) -> None:
