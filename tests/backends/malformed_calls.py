@@ -124,6 +124,8 @@ class Draw:
             return t.detach().clone().requires_grad_()
         if kind == 11 and shape and shape[0]:
             return t[:1].expand(t.shape)
+        if t.is_meta:
+            return None
         return t.to_sparse() if self.random.random() < 0.3 else t.tolist()
 
     def change_x(self) -> None:

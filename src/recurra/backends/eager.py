@@ -1,9 +1,10 @@
 """The eager loop: one call of the cell a step. Slow, and the meaning of every other backend."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from recurra.backends.steps import State, SteppedCell, Steps
+from recurra.errors import ShapeError
 
 
 def run(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
@@ -16,6 +17,10 @@ def run(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
     T, B, _ = x.shape
     if T == 0:
         return x.new_zeros(0, B, cell.output_size), state
+    if isinstance(cell, nn.Module) and not x.is_meta:
+        for name, weight in cell.named_parameters():
+            if weight.is_meta:  # torch would compute with what lies in memory
+                raise ShapeError(f"the weight {name!r} is on meta, but x is on {x.device}.")
     valid = None
     if steps.lengths is not None:
         time = torch.arange(T, device=x.device).unsqueeze(1)
