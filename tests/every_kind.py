@@ -1,7 +1,9 @@
 """Every cell in its forms, and all that a layer of it gives: for the tests of what runs them."""
 
 from collections.abc import Sequence
+from importlib import import_module
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +11,10 @@ from recurra import Recurrent, use_backend
 from recurra.cells import CELLS
 
 State = tuple[Tensor, ...]
+# Without the core, pieces and batches of several sizes agree to rounding only.
+needs_core = pytest.mark.skipif(
+    import_module("recurra.backends.choose").native is None, reason="there is no core"
+)
 
 KINDS: dict[str, tuple[str, dict[str, object]]] = {name: (name, {}) for name in CELLS} | {
     "elman-relu": ("elman", {"activation": "relu"}),

@@ -232,6 +232,35 @@ print(torch.equal(layer(x)[0], before))
     assert (done.returncode, done.stdout.split()) == wanted, done.stderr
 
 
+class Factor(nn.Module):
+    """A cell without weights, whose one tensor is a buffer or no more than an attribute."""
+
+    state_sizes = ("h",)
+
+    def __init__(self, input_size: int, hidden_size: int, buffer: bool) -> None:
+        super().__init__()
+        factor = torch.arange(1, hidden_size + 1) / hidden_size
+        if buffer:
+            self.register_buffer("factor", factor)
+        else:
+            self.factor = factor
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, tuple[Tensor]]:
+        h = torch.tanh(h + self.factor * x)
+        return h, (h,)
+
+
+@pytest.mark.parametrize("buffer", [True, False], ids=["buffer", "attribute"])
+def test_a_tensor_of_lower_precision_than_x_is_raised_to_it(buffer: bool) -> None:
+    layer = Recurrent(Factor, H, H, buffer=buffer)
+    for dtype in (torch.float32, torch.float64, torch.float32):
+        x = torch.randn(T, B, H, dtype=dtype)
+        with use_backend("native"):
+            found, _ = layer(x)
+        with use_backend("eager"):
+            torch.testing.assert_close(found, layer(x)[0])
+
+
 def test_states_of_another_dtype_never_reach_the_core() -> None:
     layer, x = Recurrent("gru", I, H, learn_initial_state=True), torch.randn(T, B, I)
     layer(x)

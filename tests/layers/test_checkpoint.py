@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from every_kind import KINDS, build, everything, random_state, same_bits
+from every_kind import KINDS, build, everything, needs_core, random_state, same_bits
 from recurra import Recurrent
 from recurra.errors import ArgumentError, ArgumentTypeError
 
@@ -34,6 +34,7 @@ def test_segments_give_what_the_whole_gives(kind: str, segment: bool | int) -> N
         torch.testing.assert_close(found, wanted, rtol=1e-12, atol=1e-13)
 
 
+@needs_core
 @every_kind
 def test_outputs_states_and_their_gradients_keep_their_bits(kind: str) -> None:
     layer = build(kind, I, H, num_layers=2)
@@ -64,6 +65,7 @@ def test_torchs_own_checkpoint_of_a_layer_keeps_every_bit(kind: str) -> None:
     assert same_bits(everything(Again(), x, state), everything(layer, x, state))
 
 
+@needs_core  # torch's kernels keep some things by another way
 @pytest.mark.parametrize("kind", ["lstm", "layer_norm_lstm", "elman"])
 def test_what_is_kept_may_be_moved_away_and_back(kind: str) -> None:
     layer, kept = build(kind, I, H), []

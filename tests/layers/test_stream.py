@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from every_kind import KINDS, build, random_state, same_bits
+from every_kind import KINDS, build, needs_core, random_state, same_bits
 from recurra import Recurrent, use_backend
 from recurra.errors import ArgumentError, ShapeError
 
@@ -27,6 +27,7 @@ def whole(layer: Recurrent, x: Tensor, state: Sequence[Tensor] | None = None) ->
     return [out, *last]
 
 
+@needs_core
 @pytest.mark.parametrize("B", [1, 3, 16, 17, 40])
 @every_kind
 def test_pieces_of_any_size_give_the_bits_of_the_whole(kind: str, B: int) -> None:
@@ -38,6 +39,7 @@ def test_pieces_of_any_size_give_the_bits_of_the_whole(kind: str, B: int) -> Non
         assert same_bits([out, *stream.state], wanted)
 
 
+@needs_core
 @every_kind
 def test_single_steps_are_pieces_of_one(kind: str) -> None:
     layer, x = build(kind, I, H, torch.float64), torch.randn(T, 2, I, dtype=torch.float64)
@@ -136,6 +138,7 @@ def test_a_stream_follows_the_layers_weights() -> None:
     assert not any(torch.equal(a, b) for a, b in pairwise(seen))
 
 
+@needs_core
 def test_a_stream_keeps_its_precision_when_the_layer_is_converted() -> None:
     layer, x = build("gru", I, H), torch.randn(T, 2, I)
     stream = layer.stream(2)
@@ -147,6 +150,18 @@ def test_a_stream_keeps_its_precision_when_the_layer_is_converted() -> None:
     assert same_bits([stream.push(x)], [wanted])
     with pytest.raises(ShapeError, match=r"torch\.float32 on cpu; got .*torch\.float64"):
         stream.push(x.double())
+
+
+def test_a_stream_of_many_rows_refuses_to_mix_precisions() -> None:
+    layer, x = build("gru", I, H), torch.randn(T, 20, I)
+    stream = layer.stream(20)
+    before = stream.push(x)
+    layer.double()
+    with pytest.raises(RuntimeError, match="dtype"):
+        stream.push(x)
+    layer.float()
+    stream.reset()
+    assert same_bits([stream.push(x)], [before])
 
 
 def test_nothing_is_recorded_and_inference_mode_is_no_obstacle() -> None:

@@ -121,7 +121,7 @@ def native_or_reason(cell: SteppedCell, steps: Steps) -> Prepared | str:
     if not native:
         _say_once_that_there_is_no_core()
         return "Recurra was installed without its compiled core"
-    return obstacle(cell, steps) or prepare(cell)
+    return obstacle(cell, steps) or prepare(cell, steps.x.dtype)
 
 
 def stepper(cell: SteppedCell, state: Sequence[Tensor]) -> Stepper | None:

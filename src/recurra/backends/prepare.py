@@ -27,28 +27,28 @@ class Prepared:
     compiled: Compiled
 
 
-def prepare(cell: SteppedCell) -> Prepared | str:
-    """Return the cell's program, or why it has none."""
+def prepare(cell: SteppedCell, dtype: torch.dtype | None = None) -> Prepared | str:
+    """Return the cell's program for x of `dtype` (None: its weights'), or why it has none."""
     assert isinstance(cell, nn.Module)
     programs = cell.programs
     held: list[Any] = []
-    key = tuple(_key(cell, held))
+    key = (dtype, *_key(cell, held))
     found = programs.known.get(key)
     if found is None:
         with programs.lock:
             found = programs.known.get(key)
             if found is None:
-                found = programs.known[key] = _trace(cell)
+                found = programs.known[key] = _trace(cell, dtype)
                 programs.held.extend(held)
     return found
 
 
-def _trace(cell: Any) -> Prepared | str:
+def _trace(cell: Any, dtype: torch.dtype | None) -> Prepared | str:
     for tensor in (*cell.parameters(), *cell.buffers()):
         if tensor.device.type != "cpu":
             return f"a weight is on {tensor.device}; the machine is the processor's"
     try:
-        traced = trace(cell, cell.input_size, cell.state_sizes)
+        traced = trace(cell, cell.input_size, cell.state_sizes, dtype)
         return Prepared(traced, compile_program(traced.program))
     except TraceError as error:
         return str(error)

@@ -79,7 +79,7 @@ def stepper(cell: SteppedCell, state: Sequence[Tensor]) -> NativeStepper | None:
         return None
     if like.dtype not in (torch.float32, torch.float64):
         return None
-    prepared = prepare(cell)
+    prepared = prepare(cell, like.dtype)
     if isinstance(prepared, str) or prepared.traced.randoms:
         return None
     assert isinstance(cell, nn.Module)
