@@ -161,6 +161,13 @@ template <class F> void amax(const Strip<F>& s) {
 }
 
 template <class F> void spread(const Strip<F>& s) {  // d (n,) of a (n / k,)
+  constexpr Index L = kLanes<F>;
   for (Index r = 0; r < s.rows; ++r)
-    for (Index j = 0; j < s.n; ++j) s.d[r * s.ds + j] = s.a[r * s.as + j / s.k];
+    for (Index g = 0; g < s.n / s.k; ++g) {
+      F* d = s.d + r * s.ds + g * s.k;
+      const V<F> x = splat(s.a[r * s.as + g]);
+      Index j = 0;
+      for (; j + L <= s.k; j += L) store(d + j, x);
+      if (j < s.k) store_first(d + j, x, s.k - j);
+    }
 }
