@@ -169,7 +169,7 @@ def test_the_drop_ins_give_the_right_numbers_though_dynamo_does_not_trace_them(k
 def test_the_operations_are_what_torch_wants_of_one(masked: bool) -> None:
     layer = Recurrent("gru", I, H)
     cell = layer.cells[0]
-    prepared = operator._prepared[operator._number(cell)]
+    prepared = operator._prepared[operator._number(cell, torch.float32)]
     weights = set_up(
         prepared.compiled.program, prepared.traced.leaves(dict(cell.named_parameters()))
     )

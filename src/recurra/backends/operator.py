@@ -1,7 +1,6 @@
 """The machine as operations of torch, for torch.compile: a graph holds them as single nodes."""
 
 from collections.abc import Sequence
-from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
@@ -14,16 +13,19 @@ from recurra.backends.prepare import Prepared, prepare
 from recurra.backends.rows import deal
 from recurra.backends.steps import State, SteppedCell, Steps, check_range
 
-# What graphs name by number; the cells hold them.
-_prepared: "WeakValueDictionary[int, Prepared]" = WeakValueDictionary()
+# What graphs name by number. They are held for good: a number must never mean another program.
+_prepared: dict[int, Prepared] = {}
 _names: dict[int, list[str]] = {}
-_compiled: "WeakValueDictionary[int, Compiled]" = WeakValueDictionary()
+_compiled: dict[int, Compiled] = {}
 
 
 def run(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
     """Run a cell where torch.compile traces the call: as one operation, or as the eager loop."""
-    number = _number(cell) + 0  # the sum is a plain number to the tracer, the result is not
-    if number < 0 or steps.x.device.type != "cpu":
+    x = steps.x
+    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
+        return eager.run(cell, steps)
+    number = _number(cell, x.dtype) + 0  # the sum is a number to the tracer, the result is not
+    if number < 0:
         return eager.run(cell, steps)
     assert isinstance(cell, nn.Module)
     weights = [*cell.parameters(), *cell.buffers()]
@@ -37,9 +39,9 @@ def run(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
 
 
 @torch._dynamo.assume_constant_result  # type: ignore[untyped-decorator]
-def _number(cell: SteppedCell) -> int:
-    """Return the number of the cell's program, -1 where it has none."""
-    prepared = prepare(cell)
+def _number(cell: SteppedCell, dtype: torch.dtype) -> int:
+    """Return the number of the cell's program for x of `dtype`, -1 where it has none."""
+    prepared = prepare(cell, dtype)
     if isinstance(prepared, str):
         return -1
     assert isinstance(cell, nn.Module)
