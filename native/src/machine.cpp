@@ -1,5 +1,6 @@
 // A call: pack the weights, run every slice block by block, sum what is summed over rows.
 
+#include "memory.h"
 #include "packing.h"
 #include "slice.h"
 #include "sums.h"

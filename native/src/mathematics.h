@@ -8,13 +8,13 @@ template <> struct Exponent<float> {
   static constexpr int kBits = 23, kBias = 127;
   static constexpr float kLog2e = 1.44269504088896341f, kHigh = 0.693359375f,
                          kLow = -2.12194440e-4f, kRound = 12582912.0f,  // 1.5 · 2^23
-      kMost = 88.9f, kLeast = -104.0f, kTanhEnds = 20.0f, kSmall = -87.0f;
+      kMost = 88.9f, kLeast = -104.0f, kTanhEnds = 20.0f, kSmall = -87.33f;
 };
 template <> struct Exponent<double> {
   static constexpr int kBits = 52, kBias = 1023;
   static constexpr double kLog2e = 1.44269504088896340736, kHigh = 6.93145751953125e-1,
                           kLow = 1.42860682030941723212e-6, kRound = 6755399441055744.0,
-                          kMost = 709.9, kLeast = -746.0, kTanhEnds = 44.0, kSmall = -708.0;
+                          kMost = 709.9, kLeast = -746.0, kTanhEnds = 44.0, kSmall = -708.39;
 };
 
 // r + r²/2 + ... = e^r - 1 for |r| <= ln(2)/2

@@ -12,7 +12,8 @@
 namespace recurra {
 namespace {
 
-constexpr std::size_t kLine = 64, kPage = std::size_t{2} << 20, kMostWaiting = std::size_t{256} << 20;
+constexpr std::size_t kLine = 64, kPage = std::size_t{2} << 20,
+                      kMostWaiting = std::size_t{256} << 20, kMost = std::size_t{1} << 62;
 
 struct Block {
   void* at;
@@ -42,6 +43,7 @@ void* fresh(std::size_t size) {
 }  // namespace
 
 void* acquire(std::size_t bytes) {
+  if (bytes > kMost) throw std::bad_alloc();
   const std::size_t unit = bytes < kPage ? kLine : kPage;
   const std::size_t size = (bytes / unit + 1) * unit;
   Pool& p = pool();

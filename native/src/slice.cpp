@@ -1,20 +1,13 @@
 #include "slice.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
-#include <new>
 
 namespace recurra {
 namespace {
 
-constexpr Index kChunkRows = 48;      // the rows that parts outside the loop run over, at least
-constexpr Index kStripFeatures = 768; // features of a strip: its operands stay in the first cache
 constexpr Index kLine = 64;           // bytes
-
-struct Free {
-  void operator()(void* p) const { std::free(p); }
-};
+constexpr Index kStripFeatures = 768; // features of a strip: its operands stay in the first cache
 
 template <class F> void copy_row(F* out, const Tensor<const F>& x, Index row, Index n) {
   const F* in = x.data + row * x.stride[0];
@@ -22,23 +15,6 @@ template <class F> void copy_row(F* out, const Tensor<const F>& x, Index row, In
 }
 
 }  // namespace
-
-template <class F> F* thread_scratch(Index size) {
-  thread_local std::unique_ptr<void, Free> memory;
-  thread_local std::size_t held = 0;
-  const std::size_t wanted =
-      (static_cast<std::size_t>(size) * sizeof(F) + kLine) / kLine * kLine;
-  if (wanted > held || (held > (std::size_t{64} << 20) && wanted < held / 4)) {
-    memory.reset();
-    held = 0;
-    memory.reset(std::aligned_alloc(kLine, wanted));
-    if (!memory) throw std::bad_alloc();
-    held = wanted;
-  }
-  return static_cast<F*>(memory.get());
-}
-template float* thread_scratch<float>(Index);
-template double* thread_scratch<double>(Index);
 
 template <class F>
 Slice<F>::Slice(const Plan& plan, const Call<F>& call, const std::vector<F*>& packed, Index first,

@@ -7,8 +7,7 @@
 
 namespace recurra {
 
-// Scratch of the calling thread, kept from call to call; `size` elements, aligned.
-template <class F> F* thread_scratch(Index size);
+constexpr Index kChunkRows = 48;  // the rows that parts outside the loop run over, at least
 
 template <class F>
 class Slice {

@@ -9,7 +9,7 @@ Stepper<F>::Stepper(const Plan& plan, const Call<F>& weights, Index B) : plan_(p
   if (!plan.sealed || plan.load_sizes.size() > 1 || plan.store_sizes.size() != 1 ||
       !plan.sums.empty() || plan.saved || plan.descending || B < 1)
     throw PlanError("this plan cannot be pushed step by step");
-  call_.B = B, call_.bounds = {0, B}, call_.block = 1 + (48 - 1) / B;
+  call_.B = B, call_.bounds = {0, B}, call_.block = 1 + (kChunkRows - 1) / B;
   packed_ = pack(plan, weights, memory_.get(packed_elements(plan)));
   for (std::size_t i = 0; i < weights.vectors.size(); ++i) {
     const F* given = weights.vectors[i].data;

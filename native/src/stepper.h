@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "memory.h"
 #include "packing.h"
 #include "slice.h"
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "slice.h"
+#include "memory.h"
 #include "threads.h"
 
 namespace recurra {

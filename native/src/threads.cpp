@@ -6,6 +6,7 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -69,7 +70,8 @@ class Pool {
     {
       std::lock_guard<std::mutex> hold(lock_);
       jobs_.push_back(&job);
-      while (workers_ < job.helpers) start();
+      while (workers_ < job.helpers && start()) {
+      }
     }
     posted_.fetch_add(1);
     wake_.notify_all();
@@ -88,17 +90,23 @@ class Pool {
   }
 
  private:
-  void start() {
-    ++workers_;
+  bool start() {  // false where the system gives no more threads: those there are do the work
 #if defined(__unix__) || defined(__APPLE__)
     sigset_t all, before;  // signals are the program's own business
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
 #endif
-    std::thread([this] { help(); }).detach();
+    bool started = true;
+    try {
+      std::thread([this] { help(); }).detach();
+      ++workers_;
+    } catch (const std::system_error&) {
+      started = false;
+    }
 #if defined(__unix__) || defined(__APPLE__)
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
 #endif
+    return started;
   }
 
   Job* open() {  // a job that wants help; under the lock

@@ -7,6 +7,8 @@ from torch import Tensor
 _Given = tuple[int, Sequence[int]]
 _Place = tuple[int, int, int]
 
+chunk_rows: int
+
 class Plan:
     descending: bool
     def __init__(self) -> None: ...
