@@ -10,11 +10,13 @@ from torch import Tensor, nn
 import recurra
 from every_kind import same_bits
 from recurra import Recurrent
+from recurra.backends.compiled import Way
 from recurra.backends.interpret import set_up
 from recurra.errors import ShapeError
 
 pytest.importorskip("recurra._core")
 operator = pytest.importorskip("recurra.backends.operator")
+Kind = operator.Kind
 
 T, B, I, H = 5, 3, 3, 4  # noqa: E741 - the axes' names
 
@@ -169,7 +171,7 @@ def test_the_drop_ins_give_the_right_numbers_though_dynamo_does_not_trace_them(k
 def test_the_operations_are_what_torch_wants_of_one(masked: bool) -> None:
     layer = Recurrent("gru", I, H)
     cell = layer.cells[0]
-    prepared = operator._prepared[operator._number(cell, torch.float32)]
+    prepared, _ = operator._cells[operator._number(cell, torch.float32)]
     weights = set_up(
         prepared.compiled.program, prepared.traced.leaves(dict(cell.named_parameters()))
     )
@@ -180,13 +182,15 @@ def test_the_operations_are_what_torch_wants_of_one(masked: bool) -> None:
         *(w.detach().requires_grad_() for w in weights.values()),
     ]
     masks = (LENGTHS, RESET) if masked else (None, None)
-    rest = (id(prepared.compiled), 0, 1, list(weights), False)
-    arguments = (tensors, *masks, *rest, True, True)
+    way = Way(gradients=True, dx=True, restarts=masked)
+    kind = Kind(prepared.compiled, way, tuple(weights), 1, 0, reverse=False, clean=True)
+    rest = (*masks, operator._place(operator._kinds, kind))
+    arguments = (tensors, *rest)
     passed = torch.library.opcheck(torch.ops.recurra.forward.default, arguments)
     assert len(passed) == 4
     assert set(passed.values()) == {"SUCCESS"}
     *outputs, kept = (t.detach() for t in torch.ops.recurra.forward(*arguments))
-    arguments = ([t.detach() for t in tensors], kept, outputs, *masks, *rest, True)
+    arguments = ([t.detach() for t in tensors], kept, outputs, *rest)
     passed = torch.library.opcheck(torch.ops.recurra.backward.default, arguments)
     assert len(passed) == 4
     assert set(passed.values()) == {"SUCCESS"}

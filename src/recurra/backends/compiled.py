@@ -23,7 +23,7 @@ class Way:
     restarts: bool
 
 
-@dataclass
+@dataclass(eq=False)
 class Compiled:
     """The program of a cell, its adjoint and the machine's plans of both.
 

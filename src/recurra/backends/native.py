@@ -16,25 +16,31 @@ from recurra.backends.prepare import Prepared, leaves, plain
 from recurra.backends.rows import Rows, deal
 from recurra.backends.steps import State, SteppedCell, Steps
 
-CHUNK_ROWS = 48  # native/src/slice.cpp: rows of a chunk, at least
 LINE = 64  # bytes: tapes begin on such a boundary
 BLOCK_BYTES = 16 << 20  # what an adjoint keeps between two sums of gradients
 
 
 @dataclass(frozen=True)
-class Job:
-    """What a run is, besides its tensors that may need gradients."""
+class Kind:
+    """What a run is, whatever its steps, rows and numbers."""
 
     compiled: Compiled
     way: Way
     weights: tuple[int, ...]
     states: int
     draws: int
+    reverse: bool
+    clean: bool = False  # whether what is kept is the same to the last unused byte
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a run is, besides its tensors that may need gradients."""
+
+    kind: Kind
     lengths: Tensor | None
     restart: Tensor | None
-    reverse: bool
     rows: Rows
-    clean: bool = False  # whether what is kept is the same to the last unused byte
 
 
 def run(
@@ -54,10 +60,8 @@ def run(
     way = Way(gradients, gradients and steps.x.requires_grad, steps.restart is not None)
     lengths = None if steps.lengths is None else steps.lengths.to("cpu", torch.int64)
     rows = deal(steps.x.shape[1], lengths, torch.get_num_threads())
-    job = Job(
-        compiled, way, tuple(weights), len(steps.state), len(draws),
-        lengths, steps.restart, steps.reverse, rows,
-    )  # fmt: skip
+    kind = Kind(compiled, way, tuple(weights), len(steps.state), len(draws), steps.reverse)
+    job = Job(kind, lengths, steps.restart, rows)
     if not gradients:
         out, last, _ = forward(job, tensors)
         return out, last
@@ -75,14 +79,13 @@ def run_cell(prepared: Prepared, cell: SteppedCell, steps: Steps) -> tuple[Tenso
 
 def forward(job: Job, tensors: Sequence[Tensor]) -> tuple[Tensor, State, Tensor]:
     """Return outputs, last states and what was kept for the adjoint."""
-    lowered = job.compiled.forward(job.way)
-    x = tensors[0]
+    kind, x = job.kind, tensors[0]
+    lowered, program = kind.compiled.forward(kind.way), kind.compiled.program
     T, B, _ = x.shape
-    program = job.compiled.program
-    call, inputs, weights = _Call(job, T), tensors[: 1 + job.draws], _weights(job, tensors)
-    states = tensors[1 + job.draws : 1 + job.draws + job.states]
-    fresh = tensors[1 + job.draws + job.states : len(tensors) - len(job.weights)]
-    block = T if job.way.gradients else min(T, -(-CHUNK_ROWS // job.rows.most))
+    call, inputs, weights = _Call(job, T), tensors[: 1 + kind.draws], _weights(kind, tensors)
+    states = tensors[1 + kind.draws : 1 + kind.draws + kind.states]
+    fresh = tensors[1 + kind.draws + kind.states : len(tensors) - len(kind.weights)]
+    block = T if kind.way.gradients else min(T, -(-_core.chunk_rows // job.rows.most))
     create = x.new_empty if job.lengths is None else x.new_zeros
     out = create(T, B, program.values[program.outputs[0]].size)
     last = tuple(s.new_empty(s.shape) for s in states)
@@ -102,13 +105,13 @@ def backward(
     job: Job, tensors: Sequence[Tensor], tapes: Tensor, gradients: Sequence[Tensor]
 ) -> list[Tensor | None]:
     """Return the gradient of every tensor that `forward` was given, None where there is none."""
-    lowered = job.compiled.backward(job.way)
-    adjoint, forward_program = job.compiled.adjoint(job.way.dx), job.compiled.program
+    compiled, way = job.kind.compiled, job.kind.way
+    lowered, adjoint = compiled.backward(way), compiled.adjoint(way.dx)
     program = adjoint.program
     x, (dout, *dlast) = tensors[0], gradients
     T, B, _ = x.shape
-    call, weights = _Call(job, T), _weights(job, tensors)
-    inputs = dict(zip(forward_program.inputs, tensors, strict=False))
+    call, weights = _Call(job, T), _weights(job.kind, tensors)
+    inputs = dict(zip(compiled.program.inputs, tensors, strict=False))
     own = dict(zip(program.inputs, (dout, *(inputs.get(v, x) for v in adjoint.saved)), strict=True))
     bytes_a_step = B * x.element_size() * sum(width for width, _ in lowered.tapes)
     block = max(1, min(T, max(8, BLOCK_BYTES // max(1, bytes_a_step))))
@@ -118,7 +121,7 @@ def backward(
     dstates = [d.new_empty(d.shape) for d in dlast]
     dweights = [x.new_zeros(program.values[i.output].shape) for i in program.sums]
     dfresh = [x.new_zeros(d.shape) for d in dlast] if job.restart is not None else []
-    offsets, _ = _tape_offsets(job.compiled.forward(job.way), T, B, x.element_size())
+    offsets, _ = _tape_offsets(compiled.forward(way), T, B, x.element_size())
     call.call.saved = [tapes.data_ptr() + o for o in offsets[: lowered.saved_count]]
     call.set("loads", [own[v] for v in lowered.loads])
     call.parameters(
@@ -133,23 +136,23 @@ def backward(
     for value, d in zip(adjoint.weights, dweights, strict=True):
         by_weight[value] = by_weight[value] + d if value in by_weight else d
     return [
-        dinputs[0] if dinputs else None, *[None] * job.draws, *dstates, *dfresh,
-        *(by_weight.get(v) for v in job.weights),
+        dinputs[0] if dinputs else None, *[None] * job.kind.draws, *dstates, *dfresh,
+        *(by_weight.get(v) for v in job.kind.weights),
     ]  # fmt: skip
 
 
-def _weights(job: Job, tensors: Sequence[Tensor]) -> dict[int, Tensor]:
-    return dict(zip(job.weights, tensors[len(tensors) - len(job.weights) :], strict=True))
+def _weights(kind: Kind, tensors: Sequence[Tensor]) -> dict[int, Tensor]:
+    return dict(zip(kind.weights, tensors[len(tensors) - len(kind.weights) :], strict=True))
 
 
 class _Call:
     """A call of the machine, and the tensors that must live as long as it."""
 
     def __init__(self, job: Job, T: int) -> None:
-        self.call, self.clean = _core.Call(), job.clean
+        self.call, self.clean = _core.Call(), job.kind.clean
         self.alive: list[object] = [job]
         self.call.T, self.call.B = T, job.rows.bounds[-1]
-        self.call.threads, self.call.reverse = torch.get_num_threads(), job.reverse
+        self.call.threads, self.call.reverse = torch.get_num_threads(), job.kind.reverse
         self.call.bounds = job.rows.bounds
         for name in ("row_of", "length_of", "position_of"):
             tensor = getattr(job.rows, name)
@@ -176,7 +179,7 @@ class _Call:
         self.alive.append(memory)
         return memory
 
-    def parameters(self, lowered: Lowered, weights: Mapping[int, Tensor], _: object = None) -> None:
+    def parameters(self, lowered: Lowered, weights: Mapping[int, Tensor]) -> None:
         self.set("matrices", [weights[v] for v in lowered.matrices])
         self.set("vectors", [weights[v].contiguous() for v in lowered.vectors])
 
@@ -227,8 +230,8 @@ class _Recurrence(torch.autograd.Function):
 class _Interpreted:
     """A program as the eager loop sees a cell; draws come in with x."""
 
-    def __init__(self, job: Job, weights: Mapping[int, Tensor]) -> None:
-        self.program = job.compiled.program
+    def __init__(self, kind: Kind, weights: Mapping[int, Tensor]) -> None:
+        self.program = kind.compiled.program
         self.known = constants(self.program) | dict(weights)
         self.output_size = self.program.values[self.program.outputs[0]].size
 
@@ -242,14 +245,15 @@ def _differentiable(
     job: Job, tensors: Sequence[Tensor], gradients: Sequence[Tensor], needed: Sequence[bool]
 ) -> list[Tensor | None]:
     """Return the gradients by torch's own operations, so that they have gradients themselves."""
-    a, b = 1 + job.draws, 1 + job.draws + job.states
+    kind = job.kind
+    a, b = 1 + kind.draws, 1 + kind.draws + kind.states
     with torch.enable_grad():
         own = [t.view_as(t) if need else t for t, need in zip(tensors, needed, strict=True)]
         steps = Steps(
             torch.cat(own[:a], -1), tuple(own[a:b]), job.lengths, job.restart,
-            tuple(own[b : len(own) - len(job.weights)]), job.reverse,
+            tuple(own[b : len(own) - len(kind.weights)]), kind.reverse,
         )  # fmt: skip
-        out, last = eager.run(_Interpreted(job, _weights(job, own)), steps)  # type: ignore[arg-type]
+        out, last = eager.run(_Interpreted(kind, _weights(kind, own)), steps)  # type: ignore[arg-type]
         wanted = [t for t, need in zip(own, needed, strict=True) if need]
         found = iter(
             torch.autograd.grad(

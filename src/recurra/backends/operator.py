@@ -1,22 +1,23 @@
 """The machine as operations of torch, for torch.compile: a graph holds them as single nodes."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from recurra.backends import eager, native
-from recurra.backends.compiled import Compiled, Way
+from recurra.backends.compiled import Way
 from recurra.backends.interpret import set_up
-from recurra.backends.native import Job
+from recurra.backends.native import Job, Kind
 from recurra.backends.prepare import Prepared, prepare
 from recurra.backends.rows import deal
 from recurra.backends.steps import State, SteppedCell, Steps, check_range
 
-# What graphs name by number. They are held for good: a number must never mean another program.
-_prepared: dict[int, Prepared] = {}
-_names: dict[int, list[str]] = {}
-_compiled: dict[int, Compiled] = {}
+# What graphs name by number. All are held for good: a number must never mean another.
+_cells: list[tuple[Prepared, list[str]]] = []  # their programs, and their weights' names
+_kinds: list[Kind] = []
+_One = TypeVar("_One")
 
 
 def run(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
@@ -45,10 +46,8 @@ def _number(cell: SteppedCell, dtype: torch.dtype) -> int:
     if isinstance(prepared, str):
         return -1
     assert isinstance(cell, nn.Module)
-    _prepared[id(prepared)] = prepared
-    _names[id(prepared)] = [n for n, _ in (*cell.named_parameters(), *cell.named_buffers())]
-    _compiled[id(prepared.compiled)] = prepared.compiled
-    return id(prepared)
+    names = [name for name, _ in (*cell.named_parameters(), *cell.named_buffers())]
+    return _place(_cells, (prepared, names))
 
 
 @torch._dynamo.nonstrict_trace
@@ -62,83 +61,56 @@ def _in_graph(
     restart: list[Tensor],
     reverse: bool,
 ) -> list[Tensor]:
-    prepared = _prepared[number]
-    by_name = dict(zip(_names[number], weights, strict=True))
+    prepared, names = _cells[number]
+    by_name = dict(zip(names, weights, strict=True))
     made = set_up(prepared.compiled.program, prepared.traced.leaves(by_name))
     T, B, _ = x.shape
     draws = [random.draw(T, B, x) for random in prepared.traced.randoms]
     tensors = [x, *draws, *state, *fresh, *made.values()]
     gradients = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    way = Way(gradients, gradients and x.requires_grad, bool(restart))
+    kind = Kind(prepared.compiled, way, tuple(made), len(state), len(draws), reverse, gradients)
     masks = [*(lengths or [None]), *(restart or [None])]  # type: ignore[list-item]
-    results: list[Tensor] = torch.ops.recurra.forward(
-        tensors, *masks, id(prepared.compiled), len(draws), len(state),
-        list(made), reverse, gradients, gradients and x.requires_grad,
-    )  # fmt: skip
+    results: list[Tensor] = torch.ops.recurra.forward(tensors, *masks, _place(_kinds, kind))
     return results[:-1]
 
 
+def _place(among: list[_One], one: _One) -> int:
+    """Return where one stands in a list, added at its end if it is not yet there."""
+    if one not in among:
+        among.append(one)
+    return among.index(one)
+
+
 def _job(
-    tensors: Sequence[Tensor],
-    lengths: Tensor | None,
-    restart: Tensor | None,
-    program: int,
-    draws: int,
-    states: int,
-    weights: Sequence[int],
-    reverse: bool,
-    gradients: bool,
-    dx: bool,
+    kind: int, tensors: Sequence[Tensor], lengths: Tensor | None, restart: Tensor | None
 ) -> Job:
+    T, B, _ = tensors[0].shape
     if lengths is not None:
-        check_range(lengths, tensors[0].shape[0])
-    way = Way(gradients, dx, restart is not None)
-    rows = deal(tensors[0].shape[1], lengths, torch.get_num_threads())
-    return Job(
-        _compiled[program], way, tuple(weights), states, draws, lengths, restart, reverse, rows,
-        clean=gradients,
-    )  # fmt: skip
+        check_range(lengths, T)
+    return Job(_kinds[kind], lengths, restart, deal(B, lengths, torch.get_num_threads()))
 
 
 @torch.library.custom_op("recurra::forward", mutates_args=())
 def forward(
-    tensors: Sequence[Tensor],
-    lengths: Tensor | None,
-    restart: Tensor | None,
-    program: int,
-    draws: int,
-    states: int,
-    weights: Sequence[int],
-    reverse: bool,
-    gradients: bool,
-    dx: bool,
+    tensors: Sequence[Tensor], lengths: Tensor | None, restart: Tensor | None, kind: int
 ) -> list[Tensor]:
     """Return outputs, last states and what is kept for the backward pass."""
-    job = _job(tensors, lengths, restart, program, draws, states, weights, reverse, gradients, dx)
-    out, last, kept = native.forward(job, tensors)
+    out, last, kept = native.forward(_job(kind, tensors, lengths, restart), tensors)
     return [out, *last, kept]
 
 
 @forward.register_fake
 def _(
-    tensors: Sequence[Tensor],
-    lengths: Tensor | None,
-    restart: Tensor | None,
-    program: int,
-    draws: int,
-    states: int,
-    weights: Sequence[int],
-    reverse: bool,
-    gradients: bool,
-    dx: bool,
+    tensors: Sequence[Tensor], lengths: Tensor | None, restart: Tensor | None, kind: int
 ) -> list[Tensor]:
-    compiled, x = _compiled[program], tensors[0]
+    this, x = _kinds[kind], tensors[0]
     T, B, _ = x.shape
-    last = tensors[1 + draws : 1 + draws + states]
-    out = x.new_empty(T, B, compiled.program.values[compiled.program.outputs[0]].size)
-    lowered = compiled.forward(Way(gradients, dx, restart is not None))
-    size = native.kept_bytes(lowered, T, B, x.element_size()) if gradients else 0
-    kept = x.new_empty(size, dtype=torch.uint8)
-    return [out, *(s.new_empty(s.shape) for s in last), kept]
+    program, lowered = this.compiled.program, this.compiled.forward(this.way)
+    out = x.new_empty(T, B, program.values[program.outputs[0]].size)
+    last = (s.new_empty(s.shape) for s in tensors[1 + this.draws : 1 + this.draws + this.states])
+    size = native.kept_bytes(lowered, T, B, x.element_size()) if this.way.gradients else 0
+    return [out, *last, x.new_empty(size, dtype=torch.uint8)]
 
 
 @torch.library.custom_op("recurra::backward", mutates_args=())
@@ -148,15 +120,10 @@ def backward(
     gradients: Sequence[Tensor],
     lengths: Tensor | None,
     restart: Tensor | None,
-    program: int,
-    draws: int,
-    states: int,
-    weights: Sequence[int],
-    reverse: bool,
-    dx: bool,
+    kind: int,
 ) -> list[Tensor]:
     """Return the gradient of each tensor that has one, in their order."""
-    job = _job(tensors, lengths, restart, program, draws, states, weights, reverse, True, dx)
+    job = _job(kind, tensors, lengths, restart)
     found = native.backward(job, tensors, kept, gradients)
     return [d.clone() if any(d is e for e in found[:i]) else d
             for i, d in enumerate(found) if d is not None]  # fmt: skip
@@ -169,47 +136,33 @@ def _(
     gradients: Sequence[Tensor],
     lengths: Tensor | None,
     restart: Tensor | None,
-    program: int,
-    draws: int,
-    states: int,
-    weights: Sequence[int],
-    reverse: bool,
-    dx: bool,
+    kind: int,
 ) -> list[Tensor]:
-    places = _with_gradient(_compiled[program], len(tensors), draws, weights, dx)
-    return [tensors[i].new_empty(tensors[i].shape) for i in places]
+    return [tensors[i].new_empty(tensors[i].shape) for i in _places(_kinds[kind], len(tensors))]
 
 
-def _with_gradient(
-    compiled: Compiled, tensors: int, draws: int, weights: Sequence[int], dx: bool
-) -> list[int]:
+def _places(kind: Kind, tensors: int) -> list[int]:
     """Return which of the tensors `backward` gives gradients of."""
-    adjoint = compiled.adjoint(dx)
-    first = tensors - len(weights)
-    rows = [0] if adjoint.inputs else []
+    adjoint = kind.compiled.adjoint(kind.way.dx)
+    first = tensors - len(kind.weights)
     return [
-        *rows, *range(1 + draws, first),
-        *(first + i for i, value in enumerate(weights) if value in adjoint.weights),
+        *([0] if adjoint.inputs else []), *range(1 + kind.draws, first),
+        *(first + i for i, value in enumerate(kind.weights) if value in adjoint.weights),
     ]  # fmt: skip
 
 
 def _keep(ctx, inputs, output) -> None:  # type: ignore[no-untyped-def]
-    tensors, lengths, restart, *ctx.rest = inputs
-    ctx.masks = (lengths, restart)
+    tensors, *ctx.masks, ctx.kind = inputs
     ctx.save_for_backward(*tensors, output[-1])
 
 
 def _back(ctx, gradients):  # type: ignore[no-untyped-def]
     *tensors, kept = ctx.saved_tensors
-    program, draws, states, weights, reverse, _, dx = ctx.rest
-    found = torch.ops.recurra.backward(
-        tensors, kept, gradients[:-1], *ctx.masks, program, draws, states, weights, reverse, dx
-    )
+    found = torch.ops.recurra.backward(tensors, kept, gradients[:-1], *ctx.masks, ctx.kind)
     every: list[Tensor | None] = [None] * len(tensors)
-    places = _with_gradient(_compiled[program], len(tensors), draws, weights, dx)
-    for place, d in zip(places, found, strict=True):
+    for place, d in zip(_places(_kinds[ctx.kind], len(tensors)), found, strict=True):
         every[place] = d
-    return every, None, None, *[None] * len(ctx.rest)
+    return every, None, None, None
 
 
 forward.register_autograd(_back, setup_context=_keep)
