@@ -141,6 +141,12 @@ def hooked(register: str, child: bool) -> Cell:
     return cell
 
 
+def sparse() -> Cell:
+    cell = LSTM(I, 3)
+    cell.gates.weight_hh = nn.Parameter(cell.gates.weight_hh.detach().to_sparse())
+    return cell
+
+
 REFUSED: dict[str, tuple[Callable[[], Cell], str]] = {
     "own forward": (lambda: Doubled(I, 3), "Doubled defines a forward of its own"),
     "patched forward": (patched, "LSTM defines a forward of its own"),
@@ -148,6 +154,7 @@ REFUSED: dict[str, tuple[Callable[[], Cell], str]] = {
     "gru before": (lambda: GRU(I, 3, reset_after=False), "no kernel for the equations of GRU"),
     "gelu": (lambda: Elman(I, 3, activation="gelu"), "no kernel for the equations of Elman"),
     "read-out": (lambda: Elman(I, 3, output_size=3), "no kernel for the equations of Elman"),
+    "sparse": (sparse, "a weight of LSTM is not dense"),
     "fcn": (lambda: FCN(I, 3), "no kernel for the equations of FCN"),
     **{
         f"{register} on {'the gates' if child else 'the cell'}": (

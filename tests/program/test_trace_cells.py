@@ -11,7 +11,8 @@ from recurra import cells
 from recurra.cells import as_cell
 from recurra.errors import TraceError
 from recurra.program.reference import run
-from recurra.program.trace import Random, fingerprint, trace
+from recurra.program.trace import Random, trace
+from recurra.program.trace_key import fingerprint
 
 OURS: dict[str, cells.Cell] = {
     "lstm": cells.LSTM(K, H),

@@ -138,7 +138,7 @@ def stepper(cell: SteppedCell, state: Sequence[Tensor]) -> Stepper | None:
 @cache
 def _say_once_that_there_is_no_core() -> None:
     warnings.warn(
-        "Recurra was installed without its compiled core (no C++ compiler was found): "
+        "Recurra was installed without its compiled core, which a C++ compiler builds: "
         "cells run as loops in torch, right but slower.",
         RecurraWarning,
         stacklevel=2,

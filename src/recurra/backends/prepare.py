@@ -1,11 +1,8 @@
 """From a cell to what the machine runs, found once and kept with the cell."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, is_dataclass
-from types import SimpleNamespace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -13,13 +10,10 @@ from recurra.backends.compiled import Compiled, compile_program
 from recurra.backends.steps import SteppedCell, Steps
 from recurra.errors import TraceError
 from recurra.program.trace import Traced, trace
-
-_INTERNAL = frozenset(vars(nn.Module()))
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-_PLAIN = (bool, int, str, type(None), torch.dtype, torch.device)
+from recurra.program.trace_key import fingerprint
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """A cell's traced program, ready to run."""
 
@@ -27,23 +21,21 @@ class Prepared:
     compiled: Compiled
 
 
-def prepare(cell: SteppedCell, dtype: torch.dtype | None = None) -> Prepared | str:
-    """Return the cell's program for x of `dtype` (None: its weights'), or why it has none."""
+def prepare(cell: SteppedCell, dtype: torch.dtype) -> Prepared | str:
+    """Return the cell's program for x of `dtype`, or why it has none."""
     assert isinstance(cell, nn.Module)
     programs = cell.programs
-    held: list[Any] = []
-    key = (dtype, *_key(cell, held))
+    key = (dtype, fingerprint(cell))
     found = programs.known.get(key)
     if found is None:
         with programs.lock:
             found = programs.known.get(key)
             if found is None:
                 found = programs.known[key] = _trace(cell, dtype)
-                programs.held.extend(held)
     return found
 
 
-def _trace(cell: Any, dtype: torch.dtype | None) -> Prepared | str:
+def _trace(cell: Any, dtype: torch.dtype) -> Prepared | str:
     for tensor in (*cell.parameters(), *cell.buffers()):
         if tensor.device.type != "cpu":
             return f"a weight is on {tensor.device}; the machine is the processor's"
@@ -52,44 +44,6 @@ def _trace(cell: Any, dtype: torch.dtype | None) -> Prepared | str:
         return Prepared(traced, compile_program(traced.program))
     except TraceError as error:
         return str(error)
-
-
-def _key(cell: nn.Module, held: list[Any]) -> Iterator[Any]:
-    """Yield all that the cell's equations may depend on, apart from its weights' values."""
-    yield tuple(bool(getattr(nn.modules.module, f"_global{hooks}")) for hooks in _HOOKS)
-    order: dict[int, int] = {}  # the first of those that are one tensor
-    for module in cell.modules():
-        own = vars(module)
-        yield type(module), type(module).forward, module.training
-        yield any(own.get(hooks) for hooks in _HOOKS)
-        for name, value in own.items():
-            if name not in _INTERNAL and name != "programs":
-                yield name
-                yield _fingerprint(value, held)
-        for tensors in (module._parameters, module._buffers):
-            for name, t in tensors.items():
-                yield name
-                if t is not None:
-                    yield t.shape, t.dtype, t.device, order.setdefault(id(t), len(order))
-
-
-def _fingerprint(value: Any, held: list[Any]) -> Any:
-    if isinstance(value, _PLAIN):
-        return type(value), value
-    if isinstance(value, float):
-        return value.hex()  # tells -0.0 from 0.0, and finds NaN again
-    if isinstance(value, dict):
-        return tuple((k, _fingerprint(v, held)) for k, v in value.items())
-    if isinstance(value, list | tuple):
-        return tuple(_fingerprint(v, held) for v in value)
-    if isinstance(value, set | frozenset):
-        return frozenset(_fingerprint(v, held) for v in value)
-    if isinstance(value, np.ndarray | np.generic):
-        return value.dtype, value.shape, value.tobytes()
-    held.append(value)
-    if isinstance(value, SimpleNamespace) or (is_dataclass(value) and not isinstance(value, type)):
-        return id(value), _fingerprint(dict(vars(value)), held)
-    return id(value)
 
 
 def leaves(prepared: Prepared, cell: SteppedCell) -> tuple[Tensor, ...]:

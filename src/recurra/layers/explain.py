@@ -113,7 +113,7 @@ def _as_cell(
 
 def _standing(cell: Cell) -> _Standing:
     backend, reason = _backend(cell)
-    prepared = prepare(cell)
+    prepared = prepare(cell, _like(cell).dtype)
     module = cell.module if isinstance(cell, CellForm | TorchForm) else cell
     if isinstance(prepared, str) and prepared not in reason:
         reason = f"{reason}; {prepared}"
@@ -156,7 +156,7 @@ def _backend(cell: Cell) -> tuple[str, str]:
 
 
 def _work(cell: Cell, dtype: torch.dtype) -> Work | None:
-    prepared = prepare(cell)
+    prepared = prepare(cell, dtype)
     if isinstance(prepared, str):
         return None
     compiled, namer = prepared.compiled, Namer()

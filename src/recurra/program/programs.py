@@ -1,5 +1,6 @@
 """What has been made of a cell's equations, kept with the cell."""
 
+from collections.abc import Hashable
 from threading import Lock
 from typing import Any
 
@@ -11,8 +12,7 @@ class Programs:
     """
 
     def __init__(self) -> None:
-        self.known: dict[tuple[Any, ...], Any] = {}
-        self.held: list[Any] = []  # what keys name by identity, so that no identity comes again
+        self.known: dict[Hashable, Any] = {}
         self.lock = Lock()
 
     def __deepcopy__(self, memo: object) -> "Programs":

@@ -11,7 +11,7 @@ from recurra.errors import TraceError
 from recurra.program import trace_operations as _  # noqa: F401  (fills the table)
 from recurra.program.program import Program
 from recurra.program.trace_leaves import Recipe, needed
-from recurra.program.trace_module import Copies, fingerprint, tensors_of
+from recurra.program.trace_module import Copies, tensors_of
 from recurra.program.trace_randoms import Generators, Random
 from recurra.program.trace_recorder import Recorder, Watch
 from recurra.program.trace_refusal import REFUSALS, line_of_error, place_of, refusal
@@ -153,4 +153,4 @@ def check_result(
     return (indices[0],), tuple(indices[1:])
 
 
-__all__ = ["Random", "Traced", "fingerprint", "trace"]
+__all__ = ["Random", "Traced", "trace"]

@@ -1,30 +1,28 @@
 """A module made ready to be traced: a light copy that computes with symbols, and its guards."""
 
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from recurra.program.trace_key import GLOBAL_HOOKS, HOOKS
 from recurra.program.trace_leaves import Named
 from recurra.program.trace_recorder import Recorder
 from recurra.program.trace_refusal import refusal
 from recurra.program.trace_steps import like_meta
 from recurra.program.trace_symbol import Leaf
 
-_HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 # What nn.Module keeps for itself; the groups are compared item by item.
 _GROUPS = ("_parameters", "_buffers", "_modules")
 _OWN = (nn.Module().__dict__.keys() - {"training"}) | set(_GROUPS)
-_GLOBAL_HOOKS = tuple(f"_global{name}" for name in _HOOKS)
 
 
 class Copies:
     """The light copies of a module and its submodules, and what they were when made."""
 
     def __init__(self, module: nn.Module, recorder: Recorder) -> None:
-        for name in _GLOBAL_HOOKS:
+        for name in GLOBAL_HOOKS:
             if getattr(torch.nn.modules.module, name, None):
                 raise refusal("a hook is on all modules")
         self._leaves: dict[int, Leaf] = {}
@@ -77,7 +75,7 @@ class Copies:
 def check_plain(module: nn.Module) -> None:
     """Refuse a module whose call is more than its `forward` in Python."""
     kind = type(module).__name__
-    if any(module.__dict__.get(name) for name in _HOOKS):
+    if any(module.__dict__.get(name) for name in HOOKS):
         raise refusal(f"a hook is on {kind}")
     if isinstance(module, torch.jit.ScriptModule):
         raise refusal(f"{kind} is a compiled (scripted) module")
@@ -127,52 +125,3 @@ def tensors_of(module: nn.Module) -> Iterator[Tensor]:
     """Yield the parameters and buffers of a module."""
     yield from module.parameters()
     yield from module.buffers()
-
-
-@dataclass(frozen=True, eq=False)
-class Same:
-    """An object that is equal to itself only; holding it keeps its identity from being reused."""
-
-    held: object
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Same) and self.held is other.held
-
-    def __hash__(self) -> int:
-        return id(self.held)
-
-
-def fingerprint(module: nn.Module) -> Hashable:
-    """Return what the trace of a module may depend on: equal as long as a trace of it holds.
-
-    That is its attributes and its submodules', but not the numbers in its tensors. What a cell
-    takes from globals and closures is not in it.
-    """
-    first: dict[int, int] = {}
-
-    def mark(value: object) -> Hashable:
-        if value is None or isinstance(value, str | int):
-            return type(value), value
-        if isinstance(value, float):
-            return float, repr(value)
-        if isinstance(value, tuple | list | set):
-            return type(value), *map(mark, value)
-        if isinstance(value, dict):
-            return type(value), *((mark(key), mark(item)) for key, item in value.items())
-        return Same(value)
-
-    def of_tensor(tensor: Tensor | None) -> Hashable:
-        if tensor is None:
-            return None
-        which = first.setdefault(id(tensor), len(first))
-        return which, tensor.shape, tensor.dtype, tensor.device, tensor.requires_grad
-
-    marks: list[Any] = []
-    for name, part in module.named_modules(remove_duplicate=False):
-        marks += [name, type(part), first.setdefault(id(part), len(first))]
-        attributes = part.__dict__
-        marks += [(key, mark(v)) for key, v in attributes.items() if key not in _OWN]
-        for group in ("_parameters", "_buffers"):
-            marks += [(key, of_tensor(tensor)) for key, tensor in attributes[group].items()]
-        marks += [bool(attributes.get(key)) for key in (*_HOOKS, "_compiled_call_impl")]
-    return tuple(marks)
