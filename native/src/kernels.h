@@ -1,6 +1,8 @@
 // The functions that differ by instruction set: one table of them for each.
 #pragma once
 
+#include <utility>
+
 #include "tape.h"
 
 namespace recurra {

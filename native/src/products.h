@@ -11,6 +11,7 @@ template <class F> inline Index round_up(Index n) {
 template <class F>
 void pack(F* packed, const F* b, Index k_stride, Index n_stride, Index k, Index n, Index from,
           Index to) {
+  constexpr Index L = kLanes<F>;
   for (Index j = from; j < to; j += kPanel<F>) {
     const Index count = n - j < kPanel<F> ? n - j : kPanel<F>, width = round_up<F>(count);
     F* out = packed + j * k;
@@ -20,12 +21,21 @@ void pack(F* packed, const F* b, Index k_stride, Index n_stride, Index k, Index 
           out[i * width + c] = c < count ? b[i * k_stride + j + c] : F(0);
       continue;
     }
-    for (Index i0 = 0; i0 < k; i0 += 16) {  // a square at a time: both sides stay in cache
-      const Index i1 = i0 + 16 < k ? i0 + 16 : k;
-      for (Index c = 0; c < width; ++c)
-        for (Index i = i0; i < i1; ++i)
-          out[i * width + c] = c < count ? b[i * k_stride + (j + c) * n_stride] : F(0);
-    }
+    for (Index i = 0; i < k; i += L)  // a square at a time, turned in registers
+      for (Index c = 0; c < width; c += L) {
+        V<F> square[L] = {};
+        const Index rows = k - i < L ? k - i : L, columns = count - c < L ? count - c : L;
+        for (Index each = 0; each < columns; ++each) {
+          const F* from_column = b + i * k_stride + (j + c + each) * n_stride;
+          if (k_stride == 1) {
+            square[each] = rows == L ? load(from_column) : load_first(from_column, rows);
+          } else {
+            for (Index r = 0; r < rows; ++r) square[each][r] = from_column[r * k_stride];
+          }
+        }
+        transpose<F>(square);
+        for (Index r = 0; r < rows; ++r) store(out + (i + r) * width + c, square[r]);
+      }
   }
 }
 

@@ -63,6 +63,34 @@ template <class F> inline void store_first(F* p, V<F> v, Index count) {
 }
 #endif
 
+// a's and b's lanes by turns, from their first halves (Part = 0) or their second (Part = 1).
+template <int Part, class F, int... K>
+inline V<F> interleave(V<F> a, V<F> b, std::integer_sequence<int, K...>) {
+  constexpr int L = kLanes<F>;
+#if defined(__clang__)
+  return __builtin_shufflevector(a, b, (Part * L / 2 + K / 2 + K % 2 * L)...);
+#else
+  return __builtin_shuffle(a, b, M<F>{(Part * L / 2 + K / 2 + K % 2 * L)...});
+#endif
+}
+
+// rows[i] lane j becomes rows[j] lane i.
+template <class F> inline void transpose(V<F>* rows) {
+  constexpr int L = kLanes<F>;
+  constexpr auto lanes = std::make_integer_sequence<int, L>();
+  V<F> other[L];
+#pragma GCC unroll 4
+  for (int done = 1; done < L; done *= 2) {
+#pragma GCC unroll 16
+    for (int i = 0; i < L / 2; ++i) {
+      other[2 * i] = interleave<0, F>(rows[i], rows[i + L / 2], lanes);
+      other[2 * i + 1] = interleave<1, F>(rows[i], rows[i + L / 2], lanes);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < L; ++i) rows[i] = other[i];
+  }
+}
+
 template <class F> inline V<F> select(M<F> mask, V<F> a, V<F> b) { return mask ? a : b; }
 template <class F> inline M<F> bits(V<F> v) {
   M<F> m;

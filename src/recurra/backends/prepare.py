@@ -49,8 +49,15 @@ def _trace(cell: Any, dtype: torch.dtype) -> Prepared | str:
 def leaves(prepared: Prepared, cell: SteppedCell) -> tuple[Tensor, ...]:
     """Return the tensors of the program's parameters, made from the cell's by torch."""
     assert isinstance(cell, nn.Module)
-    tensors: dict[str, Tensor] = {**dict(cell.named_parameters()), **dict(cell.named_buffers())}
-    return prepared.traced.leaves(tensors)
+    return prepared.traced.leaves({path: _tensor(cell, path) for path in prepared.traced.names})
+
+
+def _tensor(module: nn.Module, path: str) -> Tensor:
+    *parts, name = path.split(".")
+    for part in parts:
+        module = module._modules[part]  # type: ignore[assignment]
+    tensor = module._parameters.get(name)
+    return module._buffers[name] if tensor is None else tensor  # type: ignore[return-value]
 
 
 def obstacle(cell: SteppedCell, steps: Steps) -> str | None:

@@ -152,14 +152,15 @@ class _DropIn(nn.RNNBase):
         bound = []
         for k, names in enumerate(self._all_weights):
             size = self.input_size if k < directions else directions * self._state_sizes()[0]
-            cell = _skeleton(kind, size, self.hidden_size, tuple(options.items()))
-            # The cell's gates.weight_ih is weight_ih_l0 here, and so on.
-            ours = {name.rpartition(".")[2]: name for name, _ in cell.named_parameters()}
-            tensors = {ours[name.partition("_l")[0]]: self._weight(name) for name in names}
-            for name, key in zip(names, tensors, strict=True):
-                wanted, got = cell.get_parameter(key).shape, tensors[key].shape
-                if got != wanted:
-                    raise ShapeError(f"{name} must be of {tuple(wanted)}, got {tuple(got)}")
+            cell, weights = _skeleton(kind, size, self.hidden_size, tuple(options.items()))
+            tensors = {}
+            for name in names:
+                key, wanted = weights[name.partition("_l")[0]]
+                tensors[key] = weight = self._weight(name)
+                if weight.shape != wanted:
+                    raise ShapeError(
+                        f"{name} must be of {tuple(wanted)}, got {tuple(weight.shape)}"
+                    )
             bound.append(bind(cell, tensors))
         return bound
 
@@ -222,10 +223,17 @@ def _skeleton(
     input_size: int,
     hidden_size: int,
     options: tuple[tuple[str, object], ...],
-) -> Cell:
-    """Return a cell without weights, to be bound to a drop-in's own."""
+) -> tuple[Cell, dict[str, tuple[str, torch.Size]]]:
+    """Return a cell without weights, to be bound to a drop-in's own, and what it wants of them.
+
+    By a weight's name in torch.nn less its layer, as weight_ih: its name in the cell and shape.
+    """
     with torch.device("meta"):
-        return kind(input_size, hidden_size, **dict(options))
+        cell = kind(input_size, hidden_size, **dict(options))
+    weights = {
+        name.rpartition(".")[2]: (name, weight.shape) for name, weight in cell.named_parameters()
+    }
+    return cell, weights
 
 
 def _pack_like(packed: PackedSequence, out: Tensor) -> PackedSequence:

@@ -1,8 +1,9 @@
 """What the trace of a module depends on, as a key: a trace holds as long as the key is equal."""
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable
 from dataclasses import dataclass, is_dataclass
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,7 +11,8 @@ from torch import Tensor, nn
 
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 GLOBAL_HOOKS = tuple(f"_global{name}" for name in HOOKS)
-_INTERNAL = frozenset(vars(nn.Module())) - {"training"}
+_CALLS = (*HOOKS, "_compiled_call_impl")  # what makes a call more than its `forward`
+_INTERNAL = (frozenset(vars(nn.Module())) - {"training"}) | {"programs"}
 _PLAIN = (bool, int, str, type(None), torch.dtype, torch.device)
 
 
@@ -33,22 +35,27 @@ def fingerprint(module: nn.Module) -> Hashable:
     That is its attributes and its submodules', but not the numbers in its tensors. What a cell
     takes from globals, closures and classes is not in it.
     """
-    return tuple(_marks(module))
+    shared = nn.modules.module
+    marks: list[Any] = [bool(getattr(shared, name)) for name in GLOBAL_HOOKS]
+    _mark_part(module, marks, {})
+    return tuple(marks)
 
 
-def _marks(module: nn.Module) -> Iterator[Hashable]:
-    yield tuple(bool(getattr(nn.modules.module, name)) for name in GLOBAL_HOOKS)
-    first: dict[int, int] = {}  # tells which modules and tensors are one
-    for name, part in module.named_modules(remove_duplicate=False):
-        own = vars(part)
-        yield name, type(part), type(part).forward, first.setdefault(id(part), len(first))
-        yield any(own.get(hooks) for hooks in HOOKS), own.get("_compiled_call_impl") is not None
-        for key, value in own.items():
-            if key not in _INTERNAL and key != "programs":
-                yield key, _mark(value)
-        for tensors in (part._parameters, part._buffers):
-            for key, tensor in tensors.items():
-                yield key, _mark_tensor(tensor, first)
+def _mark_part(part: nn.Module, marks: list[Any], first: dict[int, int]) -> None:
+    """Add a module's marks to `marks`; `first` tells which modules and tensors are one."""
+    own, kind = vars(part), type(part)
+    marks += (kind, kind.forward, first.setdefault(id(part), len(first)))
+    marks += [bool(own.get(name)) for name in _CALLS]
+    for key, value in own.items():
+        if key not in _INTERNAL:
+            marks += [key, *_mark_typed(value)]
+    for group in (own["_parameters"], own["_buffers"]):
+        for key, tensor in group.items():
+            marks += (key, _mark_tensor(tensor, first))
+    for key, child in own["_modules"].items():
+        marks.append(key)
+        if child is not None:
+            _mark_part(child, marks, first)
 
 
 def _mark_tensor(tensor: Tensor | None, first: dict[int, int]) -> Hashable:
@@ -60,17 +67,21 @@ def _mark_tensor(tensor: Tensor | None, first: dict[int, int]) -> Hashable:
 
 def _mark(value: object) -> Hashable:
     if isinstance(value, _PLAIN):
-        return type(value), value
+        return value
     if isinstance(value, float):
         return value.hex()  # tells -0.0 from 0.0, and finds NaN again
     if isinstance(value, dict):
-        return type(value), *((_mark(key), _mark(item)) for key, item in value.items())
+        return tuple((_mark_typed(key), _mark_typed(item)) for key, item in value.items())
     if isinstance(value, list | tuple):
-        return type(value), *map(_mark, value)
+        return tuple(map(_mark_typed, value))
     if isinstance(value, set | frozenset):
-        return type(value), frozenset(map(_mark, value))
+        return frozenset(map(_mark_typed, value))
     if isinstance(value, np.ndarray | np.generic):
         return value.dtype, value.shape, value.tobytes()
     if isinstance(value, SimpleNamespace) or (is_dataclass(value) and not isinstance(value, type)):
         return Same(value), _mark(dict(vars(value)))
     return Same(value)
+
+
+def _mark_typed(value: object) -> tuple[Any, ...]:
+    return type(value), _mark(value)  # True is 1 and 1.0 to Python, not to a trace

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -115,7 +116,7 @@ class Recipe:
     order: tuple[int, ...]
     wanted: tuple[int, ...]
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Return the parameters and buffers that it reads."""
         steps = (self.steps[node] for node in self.order)
