@@ -17,7 +17,7 @@ from recurra.backends.rows import Rows, deal
 from recurra.backends.steps import State, SteppedCell, Steps
 
 LINE = 64  # bytes: tapes begin on such a boundary
-BLOCK_BYTES = 16 << 20  # what an adjoint keeps between two sums of gradients
+BLOCK_BYTES = 1 << 20  # what an adjoint keeps between two sums of gradients: it stays in cache
 
 
 @dataclass(frozen=True)
