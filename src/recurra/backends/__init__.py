@@ -1,9 +1,11 @@
 """What runs a cell over time: the eager loop (always right) and torch's own kernels."""
 
 from recurra.backends.choose import Stepper, choose, current_backend, stepper, use_backend
+from recurra.backends.records import Record, recording
 from recurra.backends.steps import State, SteppedCell, Steps, check_range
 
 __all__ = [
+    "Record",
     "State",
     "SteppedCell",
     "Stepper",
@@ -11,6 +13,7 @@ __all__ = [
     "check_range",
     "choose",
     "current_backend",
+    "recording",
     "stepper",
     "use_backend",
 ]

@@ -10,7 +10,7 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
-from recurra.backends import eager, kernels
+from recurra.backends import eager, kernels, records
 from recurra.backends.prepare import Prepared, obstacle, prepare
 from recurra.backends.steps import State, SteppedCell, Steps
 from recurra.errors import ArgumentError, BackendError, RecurraWarning
@@ -93,6 +93,8 @@ def choose(cell: SteppedCell, steps: Steps) -> Run:
 
     Raises `BackendError` when the backend that was asked for by name cannot.
     """
+    if records.is_recording():
+        return records.run
     if torch.compiler.is_compiling():
         if not native:
             return eager.run

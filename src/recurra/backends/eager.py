@@ -1,5 +1,7 @@
 """The eager loop: one call of the cell a step. Slow, and the meaning of every other backend."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -7,11 +9,20 @@ from recurra.backends.steps import State, SteppedCell, Steps
 from recurra.errors import ShapeError
 
 
-def run(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
+def run(
+    cell: SteppedCell,
+    steps: Steps,
+    *,
+    gate: Callable[[int, State], State] | None = None,
+    note: Callable[[int, State], None] | None = None,
+) -> tuple[Tensor, State]:
     """Return the outputs (T, B, O), zero past each row's end, and each row's last state.
 
     A row past its end keeps its state, so that its last state is the one at its own last step;
     going backwards it keeps the state it starts from until its own end is reached.
+
+    gate: what the state goes through as it enters step t, to change the gradient that comes out.
+    note: is told the state that leaves step t.
     """
     x, state = steps.x, steps.state
     T, B, _ = x.shape
@@ -33,7 +44,9 @@ def run(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
         if steps.restart is not None:
             at = steps.restart[t].unsqueeze(-1)
             state = _select(at, steps.fresh, state)
-        outputs[t], new = cell(inputs[t], *state)
+        outputs[t], new = cell(inputs[t], *(state if gate is None else gate(t, state)))
+        if note is not None:
+            note(t, new)
         state = new if valid is None else _select(valid[t], new, state)
     out = torch.stack(outputs)
     return out if valid is None else torch.where(valid, out, 0), state
