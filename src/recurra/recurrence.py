@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint as rerun_in_backward
 from recurra.backends import State, Steps, check_range, choose
 from recurra.cells.cell import Cell
 from recurra.errors import ShapeError
+from recurra.program.window import Window
 
 
 def recur(
@@ -22,6 +23,8 @@ def recur(
     fresh: State | None = None,
     reverse: bool = False,
     checkpoint: int | None = None,
+    window: Window | None = None,
+    clip_states: float | None = None,
 ) -> tuple[Tensor, State]:
     """Run `cell` over time in one direction, on the backend that suits it.
 
@@ -36,18 +39,20 @@ def recur(
         reverse: run from each row's own end to its beginning.
         checkpoint: steps of a segment that is run again in the backward pass instead of keeping
             what it needs; None keeps everything.
+        window, clip_states: as `Steps` has them.
 
     Returns the outputs (T, B, O), zero past each row's end, and each row's last state.
     """
     restart = None
+    T, B, _ = x.shape[-3:]
     if reset is not None:
         if lengths is not None:  # a border in the padding is none: the row has ended
-            time = torch.arange(x.shape[0], device=x.device).unsqueeze(1)
+            time = torch.arange(T, device=x.device).unsqueeze(1)
             reset = reset & (time < lengths)
-        restart = torch.cat([reset[1:], reset.new_zeros(1, x.shape[1])]) if reverse else reset
+        restart = torch.cat([reset[1:], reset.new_zeros(1, B)]) if reverse else reset
         fresh = tuple(torch.zeros_like(s) for s in state) if fresh is None else fresh
-    steps = Steps(x, state, lengths, restart, fresh or (), reverse)
-    if checkpoint is None or checkpoint >= x.shape[0] or not torch.is_grad_enabled():
+    steps = Steps(x, state, lengths, restart, fresh or (), reverse, window, clip_states)
+    if checkpoint is None or checkpoint >= T or not torch.is_grad_enabled():
         return choose(cell, steps)(cell, steps)
     return _run_in_segments(cell, steps, checkpoint)
 
@@ -63,7 +68,7 @@ def _run_in_segments(cell: Cell, steps: Steps, size: int) -> tuple[Tensor, State
         lengths = steps.lengths
         if lengths is not None:
             lengths = (lengths - i * size).clamp(0, xs[i].shape[0])
-        part = Steps(xs[i], state, lengths, restarts[i], steps.fresh, steps.reverse)
+        part = replace(steps, x=xs[i], state=state, lengths=lengths, restart=restarts[i])
         outputs[i], state = rerun_in_backward(
             _run_segment, cell, part, *part.state, use_reentrant=False
         )

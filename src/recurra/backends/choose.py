@@ -10,7 +10,7 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
-from recurra.backends import eager, kernels, records
+from recurra.backends import eager, kernels, records, window
 from recurra.backends.prepare import Prepared, obstacle, prepare
 from recurra.backends.steps import State, SteppedCell, Steps
 from recurra.errors import ArgumentError, BackendError, RecurraWarning
@@ -93,17 +93,18 @@ def choose(cell: SteppedCell, steps: Steps) -> Run:
 
     Raises `BackendError` when the backend that was asked for by name cannot.
     """
-    if records.is_recording():
-        return records.run
     if torch.compiler.is_compiling():
         if not native:
             return eager.run
         from recurra.backends import operator  # torch.compile's parts are slow to import
 
         return operator.run
+    if records.is_recording():
+        return records.run
     name = current_backend()
+    loop = eager.run if steps.window is None else window.run
     if name == "eager":
-        return eager.run
+        return loop
     if name != "torch":
         prepared = native_or_reason(cell, steps)
         if isinstance(prepared, Prepared):
@@ -115,7 +116,7 @@ def choose(cell: SteppedCell, steps: Steps) -> Run:
         return kernels.run
     if name == "torch":
         raise BackendError(f"the backend 'torch' cannot run this: {why}. Use 'auto' or 'eager'.")
-    return eager.run
+    return loop
 
 
 def native_or_reason(cell: SteppedCell, steps: Steps) -> Prepared | str:

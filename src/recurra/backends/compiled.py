@@ -1,13 +1,14 @@
 """A cell's program with its plans: made once, used by every call."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from recurra.program.differentiate import Adjoint, differentiate
 from recurra.program.hoist import hoist
 from recurra.program.program import Program
 from recurra.program.simplify import simplify
+from recurra.program.window import Window, within
 
 if TYPE_CHECKING:  # without the compiled core these cannot be imported, and nothing is planned
     from recurra.backends.layout import Saved
@@ -16,11 +17,17 @@ if TYPE_CHECKING:  # without the compiled core these cannot be imported, and not
 
 @dataclass(frozen=True)
 class Way:
-    """What a plan depends on besides the program: which gradients, and whether rows restart."""
+    """What plans depend on besides the program.
+
+    gradients: whether there are any; dx: whether of x, too; restarts: whether rows restart;
+    clip_states, window: as `Steps` has them.
+    """
 
     gradients: bool
     dx: bool
     restarts: bool
+    clip_states: float | None = None
+    window: Window | None = None
 
 
 @dataclass(eq=False)
@@ -31,23 +38,31 @@ class Compiled:
     """
 
     program: Program
-    _adjoints: dict[bool, Adjoint] = field(default_factory=dict)
+    _adjoints: dict[object, Adjoint] = field(default_factory=dict)
     _forward: "dict[Way, Lowered]" = field(default_factory=dict)
     _backward: "dict[Way, Lowered]" = field(default_factory=dict)
 
-    def adjoint(self, dx: bool) -> Adjoint:
-        """Return the adjoint, with or without the gradient of x."""
-        if dx not in self._adjoints:
-            draws = len(self.program.inputs) - 1
-            self._adjoints[dx] = differentiate(self.program, [dx, *[False] * draws])
-        return self._adjoints[dx]
+    def adjoint(self, way: Way) -> Adjoint:
+        """Return the adjoint that a backward run is.
+
+        Raises `ProgramError` where it cannot be cut off at the window.
+        """
+        key = way.dx, way.clip_states, way.window
+        if key not in self._adjoints:
+            if way.window is None:
+                needs = [way.dx, *[False] * (len(self.program.inputs) - 1)]
+                found = differentiate(self.program, needs, way.clip_states)
+            else:
+                found = within(self.adjoint(replace(way, window=None)), way.window)
+            self._adjoints[key] = found
+        return self._adjoints[key]
 
     def forward(self, way: Way) -> "Lowered":
         """Return the plan of the forward run."""
         if way not in self._forward:
             from recurra.backends.lowering import lower
 
-            keep = self.adjoint(way.dx).saved if way.gradients else ()
+            keep = self.adjoint(way).saved if way.gradients else ()
             self._forward[way] = lower(self.program, keep=keep, restarts=way.restarts)
         return self._forward[way]
 
@@ -56,7 +71,7 @@ class Compiled:
         if way not in self._backward:
             from recurra.backends.lowering import lower
 
-            adjoint, kept = self.adjoint(way.dx), self.forward(way).kept
+            adjoint, kept = self.adjoint(way), self.forward(way).kept
             self._backward[way] = lower(
                 adjoint.program,
                 saved=self._saved(adjoint, kept),
@@ -66,7 +81,8 @@ class Compiled:
         return self._backward[way]
 
     def _saved(self, adjoint: Adjoint, kept: "Mapping[int, Saved]") -> "dict[int, Saved]":
-        own = adjoint.program.inputs[len(self.program.outputs) :]
+        inputs = adjoint.program.inputs
+        own = inputs[len(inputs) - len(adjoint.saved) :]
         return {
             mine: kept[theirs]
             for mine, theirs in zip(own, adjoint.saved, strict=True)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from recurra.backends.clip import clip_gradient
 from recurra.backends.steps import State, SteppedCell, Steps
 from recurra.errors import ShapeError
 
@@ -19,13 +20,20 @@ def run(
     """Return the outputs (T, B, O), zero past each row's end, and each row's last state.
 
     A row past its end keeps its state, so that its last state is the one at its own last step;
-    going backwards it keeps the state it starts from until its own end is reached.
+    going backwards it keeps the state it starts from until its own end is reached. All of
+    `steps` is obeyed but its window (`window.run`).
 
     gate: what the state goes through as it enters step t, to change the gradient that comes out.
     note: is told the state that leaves step t.
     """
     x, state = steps.x, steps.state
     T, B, _ = x.shape
+
+    def enter(t: int, state: State) -> State:
+        state = state if gate is None else gate(t, state)
+        most = steps.clip_states
+        return state if most is None else tuple(clip_gradient(s, most) for s in state)
+
     if T == 0:
         return x.new_zeros(0, B, cell.output_size), state
     if isinstance(cell, nn.Module) and not x.is_meta:
@@ -44,7 +52,7 @@ def run(
         if steps.restart is not None:
             at = steps.restart[t].unsqueeze(-1)
             state = _select(at, steps.fresh, state)
-        outputs[t], new = cell(inputs[t], *(state if gate is None else gate(t, state)))
+        outputs[t], new = cell(inputs[t], *enter(t, state))
         if note is not None:
             note(t, new)
         state = new if valid is None else _select(valid[t], new, state)

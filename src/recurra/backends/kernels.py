@@ -21,6 +21,8 @@ def refusal(cell: SteppedCell, steps: Steps) -> str | None:
         return "the input is empty"
     if steps.restart is not None:
         return "torch's kernels know no reset"
+    if steps.window is not None or steps.clip_states is not None:
+        return "torch's kernels leave the gradients of states alone"
     if steps.lengths is not None and steps.x.is_meta:
         return "the lengths of meta tensors are not known"
     if torch._C._functorch.peek_interpreter_stack() is not None:

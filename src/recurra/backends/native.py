@@ -9,12 +9,14 @@ from torch import Tensor
 
 from recurra import _core
 from recurra.backends import eager
+from recurra.backends.clip import refuse_twice
 from recurra.backends.compiled import Compiled, Way
 from recurra.backends.interpret import constants, set_up, step
 from recurra.backends.lowering import Lowered
 from recurra.backends.prepare import Prepared, leaves, plain
 from recurra.backends.rows import Rows, deal
 from recurra.backends.steps import State, SteppedCell, Steps
+from recurra.backends.window import by_age, for_each_age
 
 LINE = 64  # bytes: tapes begin on such a boundary
 BLOCK_BYTES = 1 << 20  # what an adjoint keeps between two sums of gradients: it stays in cache
@@ -57,14 +59,15 @@ def run(
     fresh = () if steps.restart is None else steps.fresh
     tensors = (steps.x, *draws, *steps.state, *fresh, *weights.values())
     gradients = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    way = Way(gradients, gradients and steps.x.requires_grad, steps.restart is not None)
+    dx = gradients and steps.x.requires_grad
+    way = Way(gradients, dx, steps.restart is not None, steps.clip_states, steps.window)
     lengths = None if steps.lengths is None else steps.lengths.to("cpu", torch.int64)
-    rows = deal(steps.x.shape[1], lengths, torch.get_num_threads())
+    rows = deal(steps.x.shape[-2], lengths, torch.get_num_threads())
     kind = Kind(compiled, way, tuple(weights), len(steps.state), len(draws), steps.reverse)
     job = Job(kind, lengths, steps.restart, rows)
     if not gradients:
         out, last, _ = forward(job, tensors)
-        return out, last
+        return for_each_age(out, steps.window), last
     out, *rest = _Recurrence.apply(job, *tensors)  # type: ignore[no-untyped-call]
     return out, tuple(rest)
 
@@ -72,17 +75,22 @@ def run(
 def run_cell(prepared: Prepared, cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
     """Run a cell whose program has been prepared."""
     weights = set_up(prepared.compiled.program, leaves(prepared, cell))
-    T, B, _ = steps.x.shape
-    draws = [random.draw(T, B, steps.x) for random in prepared.traced.randoms]
+    x = by_age(steps.x)[0]
+    T, B, _ = x.shape
+    draws = [random.draw(T, B, x) for random in prepared.traced.randoms]
     return run(prepared.compiled, weights, draws, steps)
 
 
 def forward(job: Job, tensors: Sequence[Tensor]) -> tuple[Tensor, State, Tensor]:
     """Return outputs, last states and what was kept for the adjoint."""
-    kind, x = job.kind, tensors[0]
+    kind, x = job.kind, by_age(tensors[0])[0]
     lowered, program = kind.compiled.forward(kind.way), kind.compiled.program
     T, B, _ = x.shape
-    call, inputs, weights = _Call(job, T), tensors[: 1 + kind.draws], _weights(kind, tensors)
+    call, inputs, weights = (
+        _Call(job, T),
+        (x, *tensors[1 : 1 + kind.draws]),
+        _weights(kind, tensors),
+    )
     states = tensors[1 + kind.draws : 1 + kind.draws + kind.states]
     fresh = tensors[1 + kind.draws + kind.states : len(tensors) - len(kind.weights)]
     block = T if kind.way.gradients else min(T, -(-_core.chunk_rows // job.rows.most))
@@ -106,21 +114,23 @@ def backward(
 ) -> list[Tensor | None]:
     """Return the gradient of every tensor that `forward` was given, None where there is none."""
     compiled, way = job.kind.compiled, job.kind.way
-    lowered, adjoint = compiled.backward(way), compiled.adjoint(way.dx)
+    lowered, adjoint = compiled.backward(way), compiled.adjoint(way)
     program = adjoint.program
-    x, (dout, *dlast) = tensors[0], gradients
+    x, (dout, *dlast) = by_age(tensors[0])[0], gradients
     T, B, _ = x.shape
     call, weights = _Call(job, T), _weights(job.kind, tensors)
-    inputs = dict(zip(compiled.program.inputs, tensors, strict=False))
-    own = dict(zip(program.inputs, (dout, *(inputs.get(v, x) for v in adjoint.saved)), strict=True))
+    inputs = dict(zip(compiled.program.inputs, (x, *tensors[1:]), strict=False))
+    saved = (inputs.get(v, x) for v in adjoint.saved)
+    own = dict(zip(program.inputs, (*by_age(dout), *saved), strict=True))
     bytes_a_step = B * x.element_size() * sum(width for width, _ in lowered.tapes)
     block = max(1, min(T, max(8, BLOCK_BYTES // max(1, bytes_a_step))))
     call.tapes(lowered, block, x)
-    dinputs = [x.new_zeros(x.shape) if job.lengths is not None else x.new_empty(x.shape)
-               for _ in adjoint.inputs]  # fmt: skip
-    dstates = [d.new_empty(d.shape) for d in dlast]
+    create = x.new_empty if job.lengths is None else x.new_zeros
+    dx = create(tensors[0].shape) if adjoint.inputs else None
+    ages = 1 if way.window is None else way.window.ages
+    dstates = [d.new_empty(ages, *d.shape) for d in dlast]
     dweights = [x.new_zeros(program.values[i.output].shape) for i in program.sums]
-    dfresh = [x.new_zeros(d.shape) for d in dlast] if job.restart is not None else []
+    dfresh = [d.new_zeros(d.shape) for d in dstates] if job.restart is not None else []
     offsets, _ = _tape_offsets(compiled.forward(way), T, B, x.element_size())
     call.call.saved = [tapes.data_ptr() + o for o in offsets[: lowered.saved_count]]
     call.set("loads", [own[v] for v in lowered.loads])
@@ -128,15 +138,20 @@ def backward(
         lowered,
         {mine: weights[v] for mine, v in zip(program.parameters, adjoint.parameters, strict=True)},
     )
-    call.states(dlast, dstates)
-    call.set("stores", dinputs)
-    call.sums(dweights, dfresh)
+    later = [d.new_zeros(()).expand(d.shape) for d in dlast]
+    call.states([*dlast, *later * (ages - 1)], [d[age] for age in range(ages) for d in dstates])
+    call.set("stores", [] if dx is None else by_age(dx))
+    call.sums(dweights, [d[age] for age in range(ages) for d in dfresh])
     call.go(lowered, x)
     by_weight: dict[int, Tensor] = {}
     for value, d in zip(adjoint.weights, dweights, strict=True):
         by_weight[value] = by_weight[value] + d if value in by_weight else d
+    if ages > 1:
+        dstates, dfresh = [d.sum(0) for d in dstates], [d.sum(0) for d in dfresh]
+    else:
+        dstates, dfresh = [d[0] for d in dstates], [d[0] for d in dfresh]
     return [
-        dinputs[0] if dinputs else None, *[None] * job.kind.draws, *dstates, *dfresh,
+        dx, *[None] * job.kind.draws, *dstates, *dfresh,
         *(by_weight.get(v) for v in job.kind.weights),
     ]  # fmt: skip
 
@@ -217,12 +232,15 @@ class _Recurrence(torch.autograd.Function):
         out, last, tapes = forward(job, tensors)
         ctx.job = job
         ctx.save_for_backward(*tensors, tapes)
-        return (out, *last)
+        return (for_each_age(out, job.kind.way.window), *last)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         *tensors, tapes = ctx.saved_tensors
         if torch.is_grad_enabled():  # the gradients themselves are to be differentiated
+            way = ctx.job.kind.way
+            if way.window is not None or way.clip_states is not None:
+                refuse_twice()
             return None, *_differentiable(ctx.job, tensors, gradients, ctx.needs_input_grad[1:])
         return None, *backward(ctx.job, tensors, tapes, gradients)
 
@@ -253,7 +271,8 @@ def _differentiable(
             torch.cat(own[:a], -1), tuple(own[a:b]), job.lengths, job.restart,
             tuple(own[b : len(own) - len(kind.weights)]), kind.reverse,
         )  # fmt: skip
-        out, last = eager.run(_Interpreted(kind, _weights(kind, own)), steps)  # type: ignore[arg-type]
+        run = _Interpreted(kind, _weights(kind, own))
+        out, last = eager.run(run, steps)  # type: ignore[arg-type]
         wanted = [t for t, need in zip(own, needed, strict=True) if need]
         found = iter(
             torch.autograd.grad(

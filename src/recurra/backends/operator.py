@@ -35,6 +35,7 @@ def run(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
         number, steps.x, list(steps.state), fresh, weights,
         [t for t in (steps.lengths,) if t is not None],
         [t for t in (steps.restart,) if t is not None], steps.reverse,
+        [] if steps.clip_states is None else [steps.clip_states],
     )  # fmt: skip
     return out, tuple(last)
 
@@ -60,6 +61,7 @@ def _in_graph(
     lengths: list[Tensor],  # of one or none, for a graph takes no None
     restart: list[Tensor],
     reverse: bool,
+    clip_states: list[float],
 ) -> list[Tensor]:
     prepared, names = _cells[number]
     by_name = dict(zip(names, weights, strict=True))
@@ -68,7 +70,7 @@ def _in_graph(
     draws = [random.draw(T, B, x) for random in prepared.traced.randoms]
     tensors = [x, *draws, *state, *fresh, *made.values()]
     gradients = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    way = Way(gradients, gradients and x.requires_grad, bool(restart))
+    way = Way(gradients, gradients and x.requires_grad, bool(restart), *clip_states)
     kind = Kind(prepared.compiled, way, tuple(made), len(state), len(draws), reverse, gradients)
     masks = [*(lengths or [None]), *(restart or [None])]  # type: ignore[list-item]
     results: list[Tensor] = torch.ops.recurra.forward(tensors, *masks, _place(_kinds, kind))
@@ -143,7 +145,7 @@ def _(
 
 def _places(kind: Kind, tensors: int) -> list[int]:
     """Return which of the tensors `backward` gives gradients of."""
-    adjoint = kind.compiled.adjoint(kind.way.dx)
+    adjoint = kind.compiled.adjoint(kind.way)
     first = tensors - len(kind.weights)
     return [
         *([0] if adjoint.inputs else []), *range(1 + kind.draws, first),

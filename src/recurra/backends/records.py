@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
 from recurra.backends import eager
 from recurra.backends.steps import State, SteppedCell, Steps
+from recurra.backends.window import by_age, for_each_age
 
 _records: ContextVar["list[Record] | None"] = ContextVar("records", default=None)
 
@@ -30,8 +31,10 @@ class Record:
 
     def run(self) -> tuple[Tensor, State]:
         """Run the cell and keep what its steps gave."""
+        window = self.steps.window  # what is recorded is the whole gradient
+        self.steps = replace(self.steps, x=by_age(self.steps.x)[0], window=None)
         self.out, self.last = eager.run(self.cell, self.steps, note=self.states.__setitem__)
-        return self.out, self.last
+        return for_each_age(self.out, window), self.last
 
 
 @contextmanager

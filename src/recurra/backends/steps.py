@@ -7,6 +7,7 @@ from torch import Tensor
 
 from recurra.errors import ShapeError
 from recurra.program.programs import Programs
+from recurra.program.window import Window
 
 State = tuple[Tensor, ...]
 
@@ -36,6 +37,11 @@ class Steps:
     lengths: (B,) whole numbers from 0 to T, or None for all T;
     restart: (T, B), where a row's state becomes `fresh` before that step, or None;
     fresh: each (B, size); reverse: whether time runs from T - 1 to 0.
+    window: how far gradients go back, or None for all the way; x is then (k + 1, T, B, I), the
+        same for all ages, if the gradient of x is to go out by age, and so are the outputs if
+        theirs come by age.
+    clip_states: the norm to which each row's gradient of a state is cut before it enters the
+        step before, or None.
     """
 
     x: Tensor
@@ -44,6 +50,8 @@ class Steps:
     restart: Tensor | None = None
     fresh: State = ()
     reverse: bool = False
+    window: Window | None = None
+    clip_states: float | None = None
 
 
 def check_range(lengths: Tensor, T: int) -> None:

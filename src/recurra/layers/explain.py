@@ -160,7 +160,7 @@ def _work(cell: Cell, dtype: torch.dtype) -> Work | None:
     if isinstance(prepared, str):
         return None
     compiled, namer = prepared.compiled, Namer()
-    program, adjoint = compiled.program, compiled.adjoint(dx=True)
+    program, adjoint = compiled.program, compiled.adjoint(Way(True, True, False))
     names = name_leaves(program, namer)
     randoms = [
         Line(f"{names[index]} ~ {random.kind}" + f"({random.p:g})" * (random.p > 0), (random.size,))

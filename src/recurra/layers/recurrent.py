@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from recurra.backends import State
 from recurra.cells import build_cell
-from recurra.cells.cell import Cell, check_size
+from recurra.cells.cell import Cell, check_number, check_size
 from recurra.cells.foreign import StateSizes
 from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
 from recurra.layers.stack import run_stack
@@ -36,6 +36,11 @@ class Recurrent(nn.Module):
         checkpoint: trade time for memory in training: True keeps the states of every √T-th step
             only, a number those of every so-many-th, and the backward pass runs the steps
             between them again.
+        truncate: k, how many steps back a gradient goes: what the output at t sends to
+            computations before t - k is dropped, along any path through layers and directions
+            (each step of a state counts), and nothing else. None drops nothing.
+        clip_state_grad: the norm to which each row's gradient of each state is cut at every step
+            on its way back; None cuts nothing.
         state_sizes: the states' names (each of size H) or names and sizes, for a cell that does
             not say them itself.
         **cell_options: passed to the cell's class.
@@ -55,6 +60,8 @@ class Recurrent(nn.Module):
         batch_first: bool = False,
         learn_initial_state: bool = False,
         checkpoint: bool | int = False,
+        truncate: int | None = None,
+        clip_state_grad: float | None = None,
         state_sizes: StateSizes | None = None,
         **cell_options: object,
     ) -> None:
@@ -68,7 +75,8 @@ class Recurrent(nn.Module):
         self.directions = 2 if bidirectional else 1
         if not isinstance(checkpoint, bool):
             check_size("checkpoint", checkpoint)
-        self.checkpoint = checkpoint
+        self.checkpoint, self.truncate, self.clip_state_grad = checkpoint, truncate, clip_state_grad
+        self._check_gradient_options()
         if isinstance(cell, nn.Module) and num_layers * self.directions > 1:
             raise ArgumentError(
                 f"one built cell cannot be {num_layers} layers in {self.directions} directions, "
@@ -118,7 +126,10 @@ class Recurrent(nn.Module):
             lengths = check_lengths(lengths, T, B, x.device)
         if reset is not None:
             reset = check_reset(reset, T, B, x.device, self.batch_first)
-        out, last = run_stack(
+        run = run_stack
+        if self.truncate is not None and torch.compiler.is_compiling():
+            from recurra.layers.uncompiled import run_uncompiled as run  # no graph can be cut off
+        out, last = run(
             self.cell_list(),
             self.directions,
             x,
@@ -128,6 +139,8 @@ class Recurrent(nn.Module):
             fresh=fresh,
             dropout=self.dropout if self.training else 0.0,
             checkpoint=self._segment(T),
+            truncate=self.truncate,
+            clip_states=self.clip_state_grad,
         )
         return out.transpose(0, 1) if self.batch_first else out, last
 
@@ -152,10 +165,22 @@ class Recurrent(nn.Module):
             ("dropout", 0.0),
             ("batch_first", False),
             ("checkpoint", False),
+            ("truncate", None),
+            ("clip_state_grad", None),
         ):
             if getattr(self, name) != default:
                 shown.append(f"{name}={getattr(self, name)}")
         return ", ".join(shown)
+
+    def _check_gradient_options(self) -> None:
+        if self.truncate is not None:
+            check_size("truncate", self.truncate)
+        if self.clip_state_grad is not None:
+            check_number("clip_state_grad", self.clip_state_grad, above=0)
+        others = {"checkpoint": self.checkpoint, "clip_state_grad": self.clip_state_grad}
+        for name, value in others.items():
+            if self.truncate is not None and value:
+                raise ArgumentError(f"truncate={self.truncate} goes without {name}={value}.")
 
     def _segment(self, T: int) -> int | None:
         if isinstance(self.checkpoint, bool):

@@ -8,6 +8,8 @@ from torch import Tensor
 
 from recurra.backends import State
 from recurra.cells.cell import Cell
+from recurra.layers.ages import join
+from recurra.program.window import Window
 from recurra.recurrence import recur
 
 
@@ -22,6 +24,8 @@ def run_stack(
     fresh: State | None = None,
     dropout: float = 0.0,
     checkpoint: int | None = None,
+    truncate: int | None = None,
+    clip_states: float | None = None,
 ) -> tuple[Tensor, State]:
     """Run every layer over the outputs of the one below it.
 
@@ -33,14 +37,20 @@ def run_stack(
         lengths, reset: as `recur` takes them.
         fresh: as `state`, what a reset restarts from.
         dropout: the probability of an output's being zeroed between two layers.
-        checkpoint: as `recur` takes it.
+        checkpoint, clip_states: as `recur` takes them.
+        truncate: how many steps the gradient of an output goes back, along any path through
+            layers and directions; None for all.
 
     Returns the outputs (T, B, D·O) and the last states, each (L·D, B, size).
     """
     last: list[State] = []
     layers = len(cells) // directions
+    if truncate is not None and truncate >= x.shape[0] * (layers if directions == 2 else 1):
+        truncate = None  # no path is as long
     for layer in range(layers):
         outputs = []
+        top = layer == layers - 1
+        window = None if truncate is None else Window(truncate, arrives=not top, leaves=layer > 0)
         for direction in range(directions):
             k = layer * directions + direction
             out, end = recur(
@@ -52,10 +62,15 @@ def run_stack(
                 fresh=None if fresh is None else tuple(s[k] for s in fresh),
                 reverse=direction == 1,
                 checkpoint=checkpoint,
+                window=window,
+                clip_states=clip_states,
             )
             outputs.append(out)
             last.append(end)
-        x = outputs[0] if directions == 1 else torch.cat(outputs, -1)
-        if dropout and layer < layers - 1:
-            x = F.dropout(x, dropout)
+        if top or truncate is None:
+            x = outputs[0] if directions == 1 else torch.cat(outputs, -1)
+            if dropout and not top:
+                x = F.dropout(x, dropout)
+        else:
+            x = join(outputs, dropout)
     return x, tuple(torch.stack(s) for s in zip(*last, strict=True))

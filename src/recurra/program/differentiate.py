@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from recurra.errors import ProgramError
 from recurra.program.assemble import Piece, add_all, assemble
+from recurra.program.clip import clipped
 from recurra.program.dependence import needed
 from recurra.program.emitter import Emitter
 from recurra.program.hoist import hoist
@@ -38,10 +39,14 @@ class Adjoint:
     parameters: tuple[int, ...]
 
 
-def differentiate(program: Program, needs: Sequence[bool] | None = None) -> Adjoint:
+def differentiate(
+    program: Program, needs: Sequence[bool] | None = None, clip_states: float | None = None
+) -> Adjoint:
     """Return the adjoint of a simplified program, in its parts or not.
 
     needs: for each input whether it needs a gradient; all do if it is None.
+    clip_states: the norm to which each row's gradient of a state is cut as it leaves a step for
+        the one before; None leaves it.
 
     Raises ProgramError if the program has sums: an adjoint has no adjoint.
     """
@@ -51,14 +56,15 @@ def differentiate(program: Program, needs: Sequence[bool] | None = None) -> Adjo
     if len(needs) != len(program.inputs):
         raise ProgramError(f"needs has {len(needs)} flags for {len(program.inputs)} inputs.")
     wanted = [i for i, need in zip(program.inputs, needs, strict=True) if need]
-    return Backward(program, wanted).adjoint(wanted)
+    return Backward(program, wanted, clip_states).adjoint(wanted)
 
 
 class Backward:
     """An adjoint that is being written, from the forward program's end to its beginning."""
 
-    def __init__(self, program: Program, wanted: Sequence[int]) -> None:
+    def __init__(self, program: Program, wanted: Sequence[int], clip_states: float | None) -> None:
         self.program = program
+        self.most = clip_states
         self.emitter = Emitter(RULES)
         self.active = find_active(program, wanted)
         self.pieces: dict[int, list[Piece]] = defaultdict(list)
@@ -102,10 +108,16 @@ class Backward:
         found = {index: self.gradient_of(index) for index in (*wanted, *program.states)}
         outputs = {i: d for i, d in found.items() if d is not None and i in wanted}
         new_states = [
-            emitter.apply("zeros", [], size=program.values[i].size) if d is None else d
+            emitter.apply("zeros", [], size=program.values[i].size) if d is None else self.cut(d)
             for i, d in ((i, found[i]) for i in program.states)
         ]
         return self.finish(outputs, new_states)
+
+    def cut(self, gradient: int) -> int:
+        """Return the gradient of a state as it leaves the step."""
+        if self.most is None:
+            return gradient
+        return clipped(self.emitter.term(gradient), self.most).index
 
     def receive(self, index: int, gradient: int, start: int = 0) -> None:
         """Take a gradient of the features of a forward value from `start` on."""

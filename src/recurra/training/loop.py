@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 
 from recurra.errors import DivergenceError
-from recurra.gradients import clip_grad_norm_band_
+from recurra.gradients.clip import clip_grad_norm_band_
 from recurra.training.callback import Callback
 from recurra.training.history import Epoch, History
 
