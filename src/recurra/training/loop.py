@@ -9,14 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+from torch.utils._pytree import tree_map_only
 
 from recurra.errors import DivergenceError
-from recurra.gradients.clip import clip_grad_norm_band_
+from recurra.gradients.clip import clip_groups_, gradient_groups, total_of
 from recurra.training.callback import Callback
 from recurra.training.history import Epoch, History
 
-# (model, batch) -> the batch's summed loss, and how much it weighs (its symbols, say)
-Loss = Callable[[nn.Module, Any], tuple[Tensor, float]]
+# (model, batch) -> the batch's summed loss, and how much it weighs (its symbols, say);
+# with a state to carry (model, batch, state) -> those, and the state to go on from.
+Loss = Callable[..., Any]
 
 
 class Batches(Protocol):
@@ -41,6 +43,11 @@ class Trainer:
         optimizer: steps once a batch.
         schedule: steps with it, or None.
         clip: the norm band (L, U) the gradients are scaled into, or None.
+        clip_by: whose norm that is: "total", "layer" or "parameter", as `clip_grad_norm_band_` has
+            it.
+        carry: whether the batches are the pieces of one endless sequence: `loss` is called with
+            the state that the piece before ended in (None for the first), as a third argument, and
+            returns the new one as a third result. It is detached: gradients stay in their piece.
         patience: how many epochs without a better validation loss end the training; None for
             never. The weights of the best epoch are kept in any case.
         callbacks: what listens.
@@ -54,6 +61,8 @@ class Trainer:
         *,
         schedule: LRScheduler | None = None,
         clip: tuple[float, float] | None = None,
+        clip_by: str = "total",
+        carry: bool = False,
         patience: int | None = None,
         callbacks: Sequence[Callback] = (),
     ) -> None:
@@ -62,9 +71,12 @@ class Trainer:
         self.optimizer = optimizer
         self.schedule = schedule
         self.clip = clip
+        self.clip_by = clip_by
+        self.carry = carry
+        self.state: Any = None  # what the piece before ended in
         self.patience = patience
         self.callbacks = list(callbacks)
-        self.history = History(band=clip)
+        self.history = History(band=clip, clip_by=clip_by)
         self.epochs = 0
         self.batches_per_epoch = 0
 
@@ -103,6 +115,7 @@ class Trainer:
         self._tell("on_epoch_begin", number)
         began = time.perf_counter()
         self.model.train()
+        self.state = None
         total = weight = 0.0
         for batch in train:
             batch_total, batch_weight = self.train_step(batch)
@@ -123,7 +136,7 @@ class Trainer:
     def train_step(self, batch: Any) -> tuple[float, float]:
         """Step once on `batch` and return its summed loss and its weight."""
         self.optimizer.zero_grad(set_to_none=True)
-        total, weight = self.loss(self.model, batch)
+        total, weight = self.run_loss(batch)
         mean = total / weight
         mean.backward()  # type: ignore[no-untyped-call]
         value = float(mean.detach())
@@ -141,19 +154,35 @@ class Trainer:
         self._tell("on_batch_end", value, norm)
         return value * weight, weight
 
+    def run_loss(self, batch: Any) -> tuple[Tensor, float]:
+        """Return the batch's summed loss and its weight, and take the state along."""
+        if not self.carry:
+            total, weight = self.loss(self.model, batch)
+        else:
+            total, weight, state = self.loss(self.model, batch, self.state)
+            self.state = tree_map_only(Tensor, Tensor.detach, state)
+        return total, weight
+
     def clip_gradients(self) -> Tensor:
-        """Scale the gradients into the norm band and return their norm before it."""
+        """Scale the gradients into the norm band and return their total norm before it."""
         L, U = (0.0, math.inf) if self.clip is None else self.clip
-        return clip_grad_norm_band_(self.model.parameters(), L, U, error_if_nonfinite=False)
+        groups = gradient_groups(self.model, self.clip_by)
+        norms = clip_groups_(groups, L, U, error_if_nonfinite=False)
+        if self.clip_by != "total":
+            for name, norm in norms.items():
+                self.history.group_norms.setdefault(name, []).append(float(norm))
+        return total_of(norms)
 
     @torch.no_grad()
     def evaluate(self, batches: Batches) -> float:
         """Return the mean loss over `batches`, without training on them."""
         self.model.eval()
+        kept, self.state = self.state, None
         total = weight = 0.0
         for batch in batches:
-            batch_total, batch_weight = self.loss(self.model, batch)
+            batch_total, batch_weight = self.run_loss(batch)
             total, weight = total + float(batch_total), weight + batch_weight
+        self.state = kept
         return total / weight
 
     def _out_of_patience(self) -> bool:
