@@ -6,6 +6,8 @@ from torch import Tensor, nn
 
 from every_kind import everything
 from recurra import Recurrent, use_backend
+from recurra.backends.fuse import fuse
+from recurra.program.program import Instruction, Program, Value
 
 pytest.importorskip("recurra._core")
 
@@ -50,3 +52,21 @@ def test_only_what_is_a_derivative_is_taken_for_one(which: str) -> None:
         with use_backend(backend):
             results.append(everything(layer, x))
     torch.testing.assert_close(*results, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_a_gradient_of_another_result_is_left_as_it_is(same: bool) -> None:
+    row = Value((H,), "input", True)
+    values = (row, row, row, Value((), "constant", False, number=1.0)) + (
+        Value((H,), "result", True),
+    ) * 3
+    d, y, z, one, less, inner, out = range(7)
+    loop = (
+        Instruction("sub", (one, y if same else z), less),
+        Instruction("mul", (less, y), inner),
+        Instruction("mul", (d, inner), out),
+    )
+    program = Program(values, (d, y, z), (), (), (out,), (), loop)
+    uses = {d: 1, y: 1 + same, z: 1 - same, one: 1, less: 1, inner: 1, out: 0}
+    found = [i.op for i in fuse(program, loop, {out}, uses)]
+    assert found == (["sigmoid_gradient"] if same else ["sub", "mul", "mul"])

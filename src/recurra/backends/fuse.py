@@ -38,7 +38,7 @@ def _fused(program: Program, i: Instruction, makes: Mapping[int, Instruction]) -
         return None
     for d, other in (i.inputs, i.inputs[::-1]):
         inner = makes.get(other)
-        if inner is None or d == other or not _row(program, d):
+        if inner is None or not _row(program, d):
             continue
         found = _gradient(program, inner, makes) if i.op == "mul" else None
         if found is not None:
