@@ -10,7 +10,14 @@ if TYPE_CHECKING:
     from recurra.backends import use_backend
     from recurra.cells import Affine, Cell
     from recurra.errors import RecurraError
-    from recurra.gradients import clip_grad_norm_band_, clip_norm_band
+    from recurra.gradients import (
+        GradientFlow,
+        LyapunovSpectrum,
+        clip_grad_norm_band_,
+        clip_norm_band,
+        gradient_flow,
+        lyapunov_spectrum,
+    )
     from recurra.layers import GRU, LSTM, RNN, Explanation, Recurrent
     from recurra.layers.explain import explain
     from recurra.tasks import SequenceGenerator, load
@@ -22,7 +29,9 @@ _HOMES = {
     "Cell": "recurra.cells",
     "Explanation": "recurra.layers",
     "GRU": "recurra.layers",
+    "GradientFlow": "recurra.gradients",
     "LSTM": "recurra.layers",
+    "LyapunovSpectrum": "recurra.gradients",
     "RNN": "recurra.layers",
     "Recurrent": "recurra.layers",
     "RecurraError": "recurra.errors",
@@ -30,7 +39,9 @@ _HOMES = {
     "clip_grad_norm_band_": "recurra.gradients",
     "clip_norm_band": "recurra.gradients",
     "explain": "recurra.layers",
+    "gradient_flow": "recurra.gradients",
     "load": "recurra.tasks",
+    "lyapunov_spectrum": "recurra.gradients",
     "use_backend": "recurra.backends",
 }
 _ROOMS = ("cells", "errors")
@@ -42,6 +53,8 @@ __all__ = [
     "Affine",
     "Cell",
     "Explanation",
+    "GradientFlow",
+    "LyapunovSpectrum",
     "RecurraError",
     "Recurrent",
     "SequenceGenerator",
@@ -51,7 +64,9 @@ __all__ = [
     "clip_norm_band",
     "errors",
     "explain",
+    "gradient_flow",
     "load",
+    "lyapunov_spectrum",
     "use_backend",
 ]
 
