@@ -105,11 +105,12 @@ def paper(height: float, left: float, right: float, top: float, bottom: float) -
         facecolor="none",
         axisbelow=True,
     )
-    _style(axes)
+    style_axes(axes)
     return figure
 
 
-def _style(axes: "Axes") -> None:
+def style_axes(axes: "Axes") -> None:
+    """Leave the axes their lower edge alone, in the rules' colour."""
     for name, spine in axes.spines.items():
         spine.set(visible=name == "bottom", color=LIGHT["rule"], linewidth=0.8, sketch_params=None)
     axes.tick_params(
