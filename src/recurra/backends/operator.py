@@ -70,7 +70,9 @@ def _in_graph(
     draws = [random.draw(T, B, x) for random in prepared.traced.randoms]
     tensors = [x, *draws, *state, *fresh, *made.values()]
     gradients = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
-    way = Way(gradients, gradients and x.requires_grad, bool(restart), *clip_states)
+    way = Way(
+        gradients, gradients and x.requires_grad, bool(restart), next(iter(clip_states), None)
+    )
     kind = Kind(prepared.compiled, way, tuple(made), len(state), len(draws), reverse, gradients)
     masks = [*(lengths or [None]), *(restart or [None])]  # type: ignore[list-item]
     results: list[Tensor] = torch.ops.recurra.forward(tensors, *masks, _place(_kinds, kind))
