@@ -28,7 +28,8 @@ WORKERS ?= 2
 PEERS := .venv-peers
 PEERS_INSTALL := $(PEERS)/bin/python -m pip install $(PIP_OPTIONS)
 
-.PHONY: demo test test-fallback test-sanitized lint types native bench bench-peers bench-names clean help
+.PHONY: demo test test-fallback test-sanitized lint types native bench bench-peers bench-names \
+	bench-learning clean help
 
 help:
 	@echo "make demo           train the name generator (first time) and print names"
@@ -39,6 +40,7 @@ help:
 	@echo "make bench          the engine's figures beside torch's"
 	@echo "make bench-peers    the same beside torch.compile, JAX and onnxruntime too"
 	@echo "make bench-names    the figures the README quotes for the name generator"
+	@echo "make bench-learning which cells learn to remember, with and without each remedy"
 	@echo "make clean          remove the environments and caches"
 
 # RECURRA_NATIVE=0: the core is $(NATIVE)'s business, so that it is built once.
@@ -116,6 +118,9 @@ $(PEERS)/.ready: pyproject.toml constraints.txt $(SOURCES)
 
 bench-names: $(NATIVE)
 	@GOMP_SPINCOUNT=1000 $(BIN)/python benchmarks/names.py
+
+bench-learning: $(NATIVE)
+	@$(BIN)/python benchmarks/learning
 
 clean:
 	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
