@@ -285,3 +285,13 @@ def test_what_records_torchs_operations_sees_every_one_of_them() -> None:
             found = each(other)
             found = found if isinstance(found, Tensor) else found[0]
             torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_a_weight_that_became_sparse_is_no_longer_run_as_a_dense_one() -> None:
+    layer, x = Recurrent("gru", 2, 3), torch.randn(4, 1, 2)
+    with use_backend("native"):
+        layer(x)
+        gates = layer.cells[0].gates
+        gates.weight_ih = nn.Parameter(gates.weight_ih.detach().to_sparse())
+        with pytest.raises(BackendError, match=r"layout torch\.sparse_coo"):
+            layer(x)

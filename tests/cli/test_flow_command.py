@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -311,15 +310,3 @@ def test_a_cell_is_written_with_its_options(
     text: str, cell: str, options: dict[str, object]
 ) -> None:
     assert read_cell(text, "--cell") == (cell, options)
-
-
-def test_help_has_examples_and_does_not_wait_for_torch() -> None:
-    code = (
-        "import sys; from recurra.cli import main\n"
-        "try: main(['flow', '--help'])\n"
-        "except SystemExit as end: code = end.code\n"
-        "sys.exit('torch' in sys.modules or 'numpy' in sys.modules or code)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert "recurra flow --compare elman:tanh,elman:relu,lstm,lstm:squash,gru,fcn" in done.stdout

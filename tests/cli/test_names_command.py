@@ -211,15 +211,3 @@ def test_a_full_disk_is_said_in_one_line(own: list[str], cache: Path) -> None:
     with open("/dev/full", "w") as full:
         code, err = list_into(full, own, cache)
     assert (code, err) == (2, "recurra: standard output: No space left on device\n")
-
-
-def test_help_answers_without_waiting_for_torch() -> None:
-    code = (
-        "import sys; from recurra.cli import main\n"
-        "try: main(['names', '--help'])\n"
-        "except SystemExit as end: code = end.code\n"
-        "sys.exit('torch' in sys.modules or 'numpy' in sys.modules or code)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert "recurra names --country Italy --first S" in done.stdout

@@ -95,6 +95,19 @@ def test_a_way_that_is_none_is_refused() -> None:
         clip_grad_norm_band_(layer.parameters(), 0.0, 1.0, by="layer")
 
 
+@pytest.mark.parametrize("clip_by", ["total", "layer"])
+def test_training_in_a_band_that_is_none_is_refused(clip_by: str) -> None:
+    model = nn.Linear(1, 1)
+
+    def loss(model: nn.Module, batch: float) -> tuple[Tensor, float]:
+        return model(torch.full((1, 1), batch)).sum(), 1.0
+
+    optimizer = torch.optim.SGD(model.parameters(), 0.0)
+    trainer = Trainer(model, loss, optimizer, clip=(2.0, 1.0), clip_by=clip_by)
+    with pytest.raises(ArgumentError, match=r"got L=2\.0, U=1\.0"):
+        trainer.train_step(1.0)
+
+
 def test_a_module_without_gradients_has_norm_zero() -> None:
     for by in ("total", "layer", "parameter"):
         assert float(clip_grad_norm_band_(Recurrent("gru", 2, 3), 0.0, 1.0, by=by)) == 0

@@ -94,6 +94,7 @@ def choose(cell: SteppedCell, steps: Steps) -> Run:
     Raises `BackendError` when the backend that was asked for by name cannot.
     """
     if torch.compiler.is_compiling():
+        assert steps.window is None, "a graph cannot be cut off: the layer leaves it to Python"
         if not native:
             return eager.run
         from recurra.backends import operator  # torch.compile's parts are slow to import

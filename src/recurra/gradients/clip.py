@@ -22,7 +22,6 @@ def clip_norm_band(g: Tensor, L: float, U: float) -> Tensor:
     A zero gradient has no direction and stays zero. The result is a new tensor without a graph.
     Raises `ArgumentError` unless 0 <= L <= U, or when the norm is not finite.
     """
-    check_band(L, U)
     g = g.detach().clone()
     clip_groups_({"g": [g]}, L, U)
     return g
@@ -52,7 +51,6 @@ def clip_grad_norm_band_(
     Raises `ArgumentError` unless 0 <= min_norm <= max_norm, or for a norm that is not finite;
     the gradients are then unchanged.
     """
-    check_band(min_norm, max_norm)
     groups = gradient_groups(params, by)
     norms = clip_groups_(groups, min_norm, max_norm, error_if_nonfinite=error_if_nonfinite)
     return total_of(norms)
@@ -63,7 +61,7 @@ def total_of(norms: Mapping[str, Tensor]) -> Tensor:
     each = [*norms.values()]
     if len(each) == 1:
         return each[0]
-    total: Tensor = torch.stack([n.double() for n in each] or [torch.zeros(())]).norm()
+    total: Tensor = torch.tensor([float(norm) for norm in each], dtype=torch.float64).norm()
     return total
 
 
@@ -113,8 +111,10 @@ def clip_groups_(
 ) -> dict[str, Tensor]:
     """Scale each group's gradients into the band, and return the norms from before.
 
-    Raises `ArgumentError` if one is not finite and that is an error; no gradient is changed then.
+    Raises `ArgumentError` for a band that is none, and if a norm is not finite and that is an
+    error; no gradient is changed then.
     """
+    check_band(L, U)
     norms = {name: _total_norm(gradients) for name, gradients in groups.items()}
     numbers = {name: float(norm) for name, norm in norms.items()}
     for name, norm in numbers.items():

@@ -127,6 +127,8 @@ class Recurrent(nn.Module):
         if reset is not None:
             reset = check_reset(reset, T, B, x.device, self.batch_first)
         run = run_stack
+        if self.truncate is not None:
+            self._check_gradient_options()  # they may have been set since
         if self.truncate is not None and torch.compiler.is_compiling():
             from recurra.layers.uncompiled import run_uncompiled as run  # no graph can be cut off
         out, last = run(
