@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     )
     from recurra.layers import GRU, LSTM, RNN, Explanation, Recurrent
     from recurra.layers.explain import explain
-    from recurra.tasks import SequenceGenerator, load
+    from recurra.tasks import SequenceClassifier, SequenceGenerator, SequenceRegressor, load
 
 # Where each public name lives. They are imported when they are first asked for, so that
 # `recurra --help` does not wait for torch, nor a layer for scikit-learn.
@@ -35,7 +35,9 @@ _HOMES = {
     "RNN": "recurra.layers",
     "Recurrent": "recurra.layers",
     "RecurraError": "recurra.errors",
+    "SequenceClassifier": "recurra.tasks",
     "SequenceGenerator": "recurra.tasks",
+    "SequenceRegressor": "recurra.tasks",
     "clip_grad_norm_band_": "recurra.gradients",
     "clip_norm_band": "recurra.gradients",
     "explain": "recurra.layers",
@@ -57,7 +59,9 @@ __all__ = [
     "LyapunovSpectrum",
     "RecurraError",
     "Recurrent",
+    "SequenceClassifier",
     "SequenceGenerator",
+    "SequenceRegressor",
     "__version__",
     "cells",
     "clip_grad_norm_band_",

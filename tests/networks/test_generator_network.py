@@ -72,11 +72,3 @@ def test_a_weight_multiplies_its_sequence_in_sum_and_count() -> None:
     column = int(torch.where(plain.condition == 0)[0])  # type: ignore[arg-type]
     torch.testing.assert_close(total, 3 * symbol_losses(net, plain)[:, column].sum())
     assert count == 12
-
-
-def test_dropout_zeroes_the_same_features_at_every_step_of_a_sequence() -> None:
-    net = network(dropout=0.5)
-    dropped = net._drop(torch.ones(5, 40, 8))
-    assert torch.equal(dropped, dropped[:1].expand_as(dropped))
-    assert set(dropped.unique().tolist()) == {0.0, 2.0}
-    assert len({tuple(row) for row in dropped[0].tolist()}) > 1

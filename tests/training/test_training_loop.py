@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from recurra.errors import DivergenceError
-from recurra.training import Callback, Epoch, History, Trainer, warmup_cosine
+from recurra.errors import ArgumentError, DivergenceError
+from recurra.training import Callback, Epoch, History, Trainer, make_schedule
+from recurra.training.schedule import warmup
 
 
 class Points:
@@ -194,7 +195,7 @@ def test_the_model_is_training_on_batches_and_not_on_validation() -> None:
 def test_the_learning_rate_rises_then_falls_along_a_cosine() -> None:
     parameter = nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter], lr=1.0)
-    schedule = warmup_cosine(optimizer, 100, warmup=10, floor=0.1)
+    schedule = warmup(optimizer, 100, warm=10, floor=0.1)
     rates = []
     for _ in range(101):
         rates.append(optimizer.param_groups[0]["lr"])
@@ -209,8 +210,20 @@ def test_the_learning_rate_rises_then_falls_along_a_cosine() -> None:
 
 def test_a_short_run_warms_up_for_a_tenth_of_it() -> None:
     optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
-    warmup_cosine(optimizer, 20)
+    make_schedule("cosine", optimizer, 20)
     assert optimizer.param_groups[0]["lr"] == pytest.approx(0.5)
+
+
+def test_a_linear_schedule_falls_along_a_line_and_a_constant_one_is_none() -> None:
+    optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = warmup(optimizer, 100, warm=10, floor=0.0, linear=True)
+    for _ in range(55):
+        optimizer.step()
+        schedule.step()
+    assert optimizer.param_groups[0]["lr"] == pytest.approx(0.5)
+    assert make_schedule("constant", optimizer, 100) is None
+    with pytest.raises(ArgumentError, match="schedule='steps' is not known; there are cosine"):
+        make_schedule("steps", optimizer, 100)
 
 
 def test_a_history_survives_being_written_down() -> None:

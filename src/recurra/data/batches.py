@@ -1,8 +1,9 @@
 """Batches of sequences of unequal length, with little padding."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -11,6 +12,71 @@ from torch.nn.utils.rnn import pad_sequence
 from recurra.data.vocabulary import END, START, UNKNOWN
 
 IGNORED = -100  # the target of padding, which torch's cross-entropy passes over
+
+Made = TypeVar("Made")
+
+
+class LengthBatches(Generic[Made]):
+    """Batches of rows of about the same length, made anew at each pass.
+
+    With a `generator` each pass draws another order; without one the order is by length and
+    always the same.
+
+    Args:
+        lengths: the rows' lengths.
+        make: called with the numbers of a batch's rows, (B,) int64, returns the batch.
+        batch_size: B, at most.
+        generator: what draws the order.
+        most: how many steps a batch may have, padding included, unless it is one row; None for
+            any number.
+    """
+
+    def __init__(
+        self,
+        lengths: Sequence[int],
+        make: Callable[[Tensor], Made],
+        *,
+        batch_size: int,
+        generator: torch.Generator | None = None,
+        most: int | None = None,
+    ) -> None:
+        self._lengths = torch.tensor(lengths, dtype=torch.float32)
+        self._make = make
+        self._batch_size = batch_size
+        self._generator = generator
+        self._most = most
+
+    def __len__(self) -> int:
+        if self._most is None:
+            return math.ceil(len(self._lengths) / self._batch_size)
+        return len(self._cut(self._lengths.argsort(stable=True)))
+
+    def __iter__(self) -> Iterator[Made]:
+        for chosen in self.order():
+            yield self._make(chosen)
+
+    def order(self) -> Sequence[Tensor]:
+        """Return the rows of each batch of one pass: drawn anew each time with a generator."""
+        if self._generator is None:
+            return self._cut(self._lengths.argsort(stable=True))
+        # Up to two steps of noise mix the lengths enough that batches differ from pass to pass.
+        noise = torch.rand(len(self._lengths), generator=self._generator) * 2
+        batches = self._cut((self._lengths + noise).argsort())
+        shuffled = torch.randperm(len(batches), generator=self._generator)
+        return [batches[int(k)] for k in shuffled]
+
+    def _cut(self, rows: Tensor) -> Sequence[Tensor]:
+        """Cut rows in the order of their lengths into batches."""
+        if self._most is None:
+            return torch.split(rows, self._batch_size)
+        sizes: list[int] = []
+        size = 0
+        for length in self._lengths[rows].tolist():  # the last row of a batch is its longest
+            if size and (size == self._batch_size or (size + 1) * length > self._most):
+                sizes.append(size)
+                size = 0
+            size += 1
+        return torch.split(rows, [*sizes, size] if size else sizes)
 
 
 @dataclass(frozen=True)
@@ -27,11 +93,8 @@ class TokenBatch:
     weights: Tensor | None = None
 
 
-class TokenBatches:
-    """Batches of token sequences, made anew at each pass.
-
-    With a `generator` each pass draws another order, sequences of about the same length
-    together; without one the order is by length and always the same.
+class TokenBatches(LengthBatches[TokenBatch]):
+    """Batches of token sequences, each symbol to be predicted from those before it.
 
     Args:
         sequences: token numbers, without start and end.
@@ -59,20 +122,12 @@ class TokenBatches:
     ) -> None:
         # Start and end share one row: what is read is row[:-1], what is predicted row[1:].
         self._rows = [torch.tensor([START, *sequence, END]) for sequence in sequences]
-        self._lengths = torch.tensor([len(row) for row in self._rows], dtype=torch.float32)
         self._condition = None if condition is None else torch.tensor(condition)
         self._weights = None if weights is None else torch.tensor(weights, dtype=torch.float32)
-        self._batch_size = batch_size
-        self._generator = generator
         self._rare = rare
         self._device = device
-
-    def __len__(self) -> int:
-        return math.ceil(len(self._rows) / self._batch_size)
-
-    def __iter__(self) -> Iterator[TokenBatch]:
-        for chosen in self.order():
-            yield self.batch(chosen)
+        lengths = [len(row) for row in self._rows]
+        super().__init__(lengths, self.batch, batch_size=batch_size, generator=generator)
 
     def batch(self, chosen: Tensor) -> TokenBatch:
         """Return the batch of the rows `chosen`."""
@@ -87,16 +142,6 @@ class TokenBatches:
             None if self._condition is None else self._condition[chosen].to(self._device),
             None if self._weights is None else self._weights[chosen].to(self._device),
         )
-
-    def order(self) -> Sequence[Tensor]:
-        """Return the rows of each batch of one pass: drawn anew each time with a generator."""
-        if self._generator is None:
-            return torch.split(self._lengths.argsort(stable=True), self._batch_size)
-        # Up to two steps of noise mix the lengths enough that batches differ from pass to pass.
-        noise = torch.rand(len(self._rows), generator=self._generator) * 2
-        batches = torch.split((self._lengths + noise).argsort(), self._batch_size)
-        shuffled = torch.randperm(len(batches), generator=self._generator)
-        return [batches[int(k)] for k in shuffled]
 
     def _forget(self, inputs: Tensor, targets: Tensor, rare: Tensor) -> None:
         """Read some rare symbols as unknown, where they are input and where they are target."""

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -81,7 +82,9 @@ def check_weights(weights: Any, n: int) -> list[float] | None:
     if weights is None:
         return None
     try:
-        values = [float(weight) for weight in weights]
+        # Arrays that are no sequences (scikit-learn tests for them) are asked for one first.
+        array = np.asarray(weights) if hasattr(weights, "__array__") else weights
+        values = [float(weight) for weight in array]
     except (TypeError, ValueError) as error:
         raise DataError(f"sample_weight must be numbers: {error}.") from None
     if len(values) != n:
@@ -90,7 +93,7 @@ def check_weights(weights: Any, n: int) -> list[float] | None:
         if not (math.isfinite(value) and value >= 0):
             raise DataError(f"sample_weight, row {k}: {value} is no weight of at least 0.")
     if not any(values):
-        raise DataError("sample_weight is 0 in every row.")
+        raise DataError("sample_weight is zero in every row.")
     return values
 
 

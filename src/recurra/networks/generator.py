@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from recurra.layers import Recurrent
+from recurra.networks.embedding import drop_features, embedding
 
 State = tuple[Tensor, ...]
 
@@ -37,8 +38,8 @@ class GeneratorNetwork(nn.Module):
     ) -> None:
         super().__init__()
         # Of standard deviation 1/sqrt(E), so that logits start at about 1.
-        self.symbols = _embedding(symbols, embedding_size, 1 / math.sqrt(embedding_size))
-        self.conditions = _embedding(conditions, embedding_size, 1.0) if conditions else None
+        self.symbols = embedding(symbols, embedding_size, 1 / math.sqrt(embedding_size))
+        self.conditions = embedding(conditions, embedding_size) if conditions else None
         self.recurrent = recurrent
         self.dropout = dropout
         self.project = nn.Linear(recurrent.output_size, embedding_size)
@@ -56,28 +57,11 @@ class GeneratorNetwork(nn.Module):
 
         Returns logits (T, B, V) and the recurrent layer's state.
         """
+        rate = self.dropout if self.training else 0.0
         x = self.symbols(tokens) * math.sqrt(self.symbols.embedding_dim)
         if self.conditions is not None:
             label = self.conditions(condition)
             x = torch.cat([x, label.expand(len(tokens), -1, -1)], -1)
-        out, state = self.recurrent(self._drop(x), state)
-        features = self.project(self._drop(out))
+        out, state = self.recurrent(drop_features(x, rate), state)
+        features = self.project(drop_features(out, rate))
         return nn.functional.linear(features, self.symbols.weight, self.bias), state
-
-    def _drop(self, x: Tensor) -> Tensor:
-        """Zero features of x (T, B, N), for each sequence the same ones at every step."""
-        if not (self.training and self.dropout):
-            return x
-        return x * nn.functional.dropout(torch.ones_like(x[:1]), self.dropout)
-
-
-def _embedding(count: int, size: int, deviation: float) -> nn.Embedding:
-    """Return an embedding drawn uniformly, of the standard deviation given.
-
-    torch draws its own from a normal distribution, for which the meta device, where saved models
-    are built, imports a second's worth of torch's compiler.
-    """
-    edge = math.sqrt(3) * deviation
-    return nn.Embedding.from_pretrained(  # type: ignore[no-any-return, no-untyped-call]
-        torch.empty(count, size).uniform_(-edge, edge), freeze=False
-    )

@@ -3,51 +3,104 @@
 import math
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from recurra.errors import ArgumentError, ModelFileError, NotFittedError
+from recurra.errors import ArgumentError, ModelFileError
 from recurra.gradients.clip import check_band
-from recurra.tasks.parameters import Parameters
+from recurra.layers import Recurrent
+from recurra.tasks.parameters import Parameters, check_numbers, not_fitted
+from recurra.tasks.restoring import check_tensors, given_parameters, plain_parameters
 from recurra.tasks.storage import Saved, read_model, write_model
-from recurra.training import Callback, History, Trainer, warmup_cosine
+from recurra.training import Callback, History, Trainer, make_schedule
 from recurra.training.loop import Batches, Loss
 from recurra.training.progress import TerminalProgress
 
-# Parameters of a run, not of the model: they are not saved.
-_RUN_ONLY = ("callbacks", "device", "progress")
 
-
-class SequenceEstimator(Parameters, ABC):
-    """The base of the estimators; each parameter keeps the value it was given."""
-
-    cell: str | type[nn.Module]
-    num_layers: int
-    clip: tuple[float, float] | None
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    patience: int | None
-    device: str | torch.device
-    random_state: Any
-    progress: bool
-    callbacks: Sequence[Callback] | None
+class Fitted:
+    """What every estimator has once it is fitted."""
 
     network_: nn.Module
     history_: History
+
+
+@dataclass(eq=False, repr=False)
+class SequenceEstimator(Parameters, Fitted, ABC):
+    """The base of the estimators; each parameter keeps the value it was given.
+
+    Args:
+        cell: a name ("lstm", "gru", "elman", ...) or a class, as `recurra.Recurrent` takes it.
+        hidden_size: H, the features of the recurrent state.
+        num_layers: recurrent layers on top of one another.
+        bidirectional: whether what is read is read in both directions.
+        cell_options: a dict of options for the cell, or None.
+        dropout: the probability of a feature's being zeroed, in training.
+        truncate: how many steps back a gradient goes, or None for all.
+        clip: the norm band (L, U) gradients are scaled into, or None.
+        clip_by: whose norm that is: "total", "layer" or "parameter".
+        epochs: passes over the training part, at most.
+        batch_size: sequences a step, at most: an epoch of little data is twenty smaller steps.
+        learning_rate: AdamW's at its peak.
+        schedule: what becomes of it: "cosine", "linear" (both rise first, then fall) or
+            "constant".
+        weight_decay: AdamW's.
+        validation_fraction: the share of distinct inputs held out to judge epochs by; 0 for
+            none.
+        patience: epochs without a better validation loss before training stops, or None.
+        device: "auto" (a GPU if there is one), "cpu", "cuda", ...
+        random_state: a number for the same model every time, or None.
+        progress: whether to show progress on the error stream.
+        callbacks: what listens to training, `recurra.training.Callback`s.
+    """
+
+    cell: str | type[nn.Module] = "lstm"
+    hidden_size: int = 128
+    num_layers: int = 1
+    _: KW_ONLY
+    bidirectional: bool = False
+    cell_options: dict[str, Any] | None = None
+    dropout: float | None = 0.15
+    truncate: int | None = None
+    clip: tuple[float, float] | None = (0.0, 1.0)
+    clip_by: str = "total"
+    epochs: int = 10
+    batch_size: int = 64
+    learning_rate: float = 3e-3
+    schedule: str = "cosine"
+    weight_decay: float = 0.1
+    validation_fraction: float = 0.1
+    patience: int | None = 3
+    device: str | torch.device = "auto"
+    random_state: Any = None
+    progress: bool = False
+    callbacks: Sequence[Callback] | None = None
 
     @property
     def parameter_count_(self) -> int:
         """How many numbers the network learns."""
         self._check_fitted()
         return sum(p.numel() for p in self.network_.parameters())
+
+    def summary(self) -> str:
+        """Return the network's parts and how many numbers each learns, as text."""
+        self._check_fitted()
+        rows = [
+            (name, type(part).__name__, sum(p.numel() for p in part.parameters()))
+            for name, part in self.network_.named_modules()
+            if name.count(".") < 2 and any(True for _ in part.parameters())
+        ]
+        title = (type(self).__name__, type(self.network_).__name__, self.parameter_count_)
+        width = max(len(name) for name, *_ in rows)
+        kind = max(len(kind) for _, kind, _ in [title, *rows])
+        lines = [f"{n:{width}}  {k:{kind}}  {c:>12,}" for n, k, c in [title, *rows[1:]]]
+        return "\n".join(lines)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the model to the folder `path` and return its absolute path.
@@ -58,15 +111,10 @@ class SequenceEstimator(Parameters, ABC):
         cannot be written down (a function, say).
         """
         self._check_fitted()
-        parameters = {k: v for k, v in self.get_params(deep=False).items() if k not in _RUN_ONLY}
-        if isinstance(self.cell, type):
-            parameters["cell"] = {"class": self.cell.__name__}
-        for name, value in parameters.items():
-            parameters[name] = _plain(name, value)
         return write_model(
             path,
             task=type(self).__name__,
-            parameters=parameters,
+            parameters=plain_parameters(self.get_params(deep=False)),
             fitted=self._fitted_record(),
             tensors=self.network_.state_dict(),
             history=self.history_.to_dict(),
@@ -83,19 +131,10 @@ class SequenceEstimator(Parameters, ABC):
     @classmethod
     def restore(cls, saved: Saved, cell: type[nn.Module] | None = None) -> Self:
         """Build the estimator of a folder that was read; raises `ModelFileError`."""
-        parameters = dict(saved.config.parameters)
-        named = parameters.get("cell")
-        if isinstance(named, dict):
-            if cell is None or cell.__name__ != named.get("class"):
-                raise ModelFileError(
-                    f"{saved.path}: its cell is the class {named.get('class')!r} of its author's "
-                    "own: pass that class as cell= ."
-                )
-            parameters["cell"] = cell
-        if isinstance(parameters.get("clip"), list):
-            parameters["clip"] = tuple(parameters["clip"])
+        parameters = given_parameters(saved, cell)
         try:
             estimator = cls(**parameters)
+            estimator._check_parameters()
             estimator._take_fitted(saved.config.fitted)
             # On the meta device a network takes no memory, however large the file says it is.
             with torch.device("meta"):
@@ -103,7 +142,7 @@ class SequenceEstimator(Parameters, ABC):
             estimator.history_ = History.from_dict(saved.history)
         except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
             raise ModelFileError(f"{saved.path}: damaged, {error}") from None
-        _check_tensors(saved, estimator.network_.state_dict())
+        check_tensors(saved, estimator.network_.state_dict())
         estimator.network_.load_state_dict(saved.tensors, assign=True)
         estimator.network_.eval()
         return estimator
@@ -120,25 +159,61 @@ class SequenceEstimator(Parameters, ABC):
     def _take_fitted(self, record: Mapping[str, Any]) -> None:
         """Take over what `_fitted_record` returned, checked."""
 
-    def _train(self, train: Batches, valid: Batches | None, loss: Loss, unit: str) -> None:
-        """Train `network_` and keep the record."""
+    def _recurrent(self, input_size: int, *, bidirectional: bool | None = None) -> Recurrent:
+        """Return the recurrent layer that the parameters describe."""
+        return Recurrent(
+            self.cell,
+            input_size,
+            self.hidden_size,
+            self.num_layers,
+            bidirectional=self.bidirectional if bidirectional is None else bidirectional,
+            dropout=self._dropout_rate() if self.num_layers > 1 else 0.0,
+            truncate=self.truncate,
+            **(self.cell_options or {}),
+        )
+
+    def _dropout_rate(self) -> float:
+        """Return the probability of a feature's being zeroed: what was given, 0 for None."""
+        return self.dropout or 0.0
+
+    def _trainer(self, loss: Loss, steps: int | None, unit: str) -> Trainer:
+        """Return what trains `network_`, in `steps` steps or, None, at one rate without end."""
         optimizer = torch.optim.AdamW(
             self.network_.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
         )
-        callbacks = list(self.callbacks or ())
-        if self.progress:
-            callbacks.append(TerminalProgress(unit))
-        trainer = Trainer(
+        return Trainer(
             self.network_,
             loss,
             optimizer,
-            schedule=warmup_cosine(optimizer, self.epochs * len(train)),
+            schedule=None if steps is None else make_schedule(self.schedule, optimizer, steps),
             clip=self.clip,
+            clip_by=self.clip_by,
             patience=self.patience,
-            callbacks=callbacks,
+            callbacks=[*(self.callbacks or ()), *([TerminalProgress(unit)] * self.progress)],
         )
+
+    def _training_batch(self, examples: int) -> int:
+        return max(1, min(self.batch_size, math.ceil(examples / 20)))
+
+    def _train(self, train: Batches, valid: Batches | None, loss: Loss, unit: str) -> None:
+        """Train `network_` and keep the record."""
+        trainer = self._trainer(loss, self.epochs * len(train), unit)
         self.history_ = trainer.fit(train, valid, epochs=self.epochs)
         self.network_.eval()
+
+    def _check_parameters(self) -> None:
+        """Raise `ArgumentError` unless the parameters can be used."""
+        check_numbers(
+            self,
+            at_least_1="hidden_size num_layers epochs batch_size",
+            above_0="learning_rate",
+            at_least_0="weight_decay",
+            fractions="validation_fraction",
+            fractions_or_none="dropout",
+            at_least_1_or_none="patience truncate",
+        )
+        if self.clip is not None:
+            check_band(*self.clip)
 
     def _target_device(self) -> torch.device:
         if self.device == "auto":
@@ -166,7 +241,7 @@ class SequenceEstimator(Parameters, ABC):
 
     def _check_fitted(self) -> None:
         if not hasattr(self, "network_"):
-            raise NotFittedError(f"this {type(self).__name__} is not fitted yet: call fit first.")
+            raise not_fitted(self)
 
 
 @contextmanager
@@ -175,55 +250,3 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         yield
-
-
-def _check_tensors(saved: Saved, wanted: Mapping[str, Tensor]) -> None:
-    for name in sorted(wanted.keys() | saved.tensors.keys()):
-        if name not in saved.tensors or name not in wanted:
-            what = "is missing" if name in wanted else "does not belong to the model"
-            raise ModelFileError(f"{saved.path}: damaged, the tensor {name} {what}.")
-        have, want = saved.tensors[name], wanted[name]
-        if have.shape != want.shape or have.dtype != want.dtype:
-            raise ModelFileError(
-                f"{saved.path}: damaged, the tensor {name} is {have.dtype} of "
-                f"{tuple(have.shape)}, not {want.dtype} of {tuple(want.shape)}."
-            )
-
-
-def _plain(name: str, value: Any) -> Any:
-    """Return `value` as JSON gives it back."""
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, tuple | list):
-        return [_plain(name, v) for v in value]
-    if isinstance(value, dict) and all(isinstance(k, str) for k in value):
-        return {k: _plain(name, v) for k, v in value.items()}
-    if name == "random_state":  # a generator in some state: not needed to use the model
-        return None
-    raise ArgumentError(
-        f"{name}={value!r} cannot be saved: only numbers, text, lists and dicts can. "
-        "An activation can be given by name; a cell as a class of your own."
-    )
-
-
-def check_parameters(
-    estimator: SequenceEstimator,
-    *,
-    at_least_1: Sequence[str],
-    above_0: Sequence[str],
-    fractions: Sequence[str],
-) -> None:
-    """Raise `ArgumentError` unless the named parameters lie where they must; `clip` too."""
-    rules: list[tuple[Sequence[str], Callable[[Any], bool], str]] = [
-        (at_least_1, lambda v: isinstance(v, int) and v >= 1, "a whole number of at least 1"),
-        (above_0, lambda v: v > 0 and math.isfinite(v), "a number above 0"),
-        (fractions, lambda v: 0 <= v < 1, "at least 0 and below 1"),
-    ]
-    for names, is_right, wanted in rules:
-        for name in names:
-            value = getattr(estimator, name)
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (number and is_right(value)):
-                raise ArgumentError(f"{name} must be {wanted}, got {value!r}.")
-    if estimator.clip is not None:
-        check_band(*estimator.clip)

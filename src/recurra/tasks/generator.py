@@ -2,12 +2,12 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from recurra.data.batches import TokenBatches
 from recurra.data.sequences import (
@@ -19,8 +19,7 @@ from recurra.data.sequences import (
 )
 from recurra.data.splits import hold_out
 from recurra.data.vocabulary import END, START
-from recurra.errors import RecurraWarning
-from recurra.layers import Recurrent
+from recurra.errors import ArgumentError, RecurraWarning
 from recurra.networks import (
     GeneratorNetwork,
     Sampling,
@@ -30,83 +29,31 @@ from recurra.networks import (
     symbol_losses,
 )
 from recurra.tasks.baseline import bigram_loss
-from recurra.tasks.estimator import SequenceEstimator, check_parameters, seeded
+from recurra.tasks.estimator import SequenceEstimator, seeded
 from recurra.tasks.lexicon import Lexicon
-from recurra.training import Callback
+from recurra.tasks.parameters import check_numbers
 
 
+@dataclass(eq=False, repr=False)
 class SequenceGenerator(SequenceEstimator):
     """Learns sequences of symbols and makes new ones: one to many, conditioned on a label.
 
     A sequence is a string (its symbols are its characters, in Unicode's NFC form) or a list of
     strings (its symbols are those). Each symbol is predicted from those before it and from the
-    sequence's label, if there are labels.
+    sequence's label, if there are labels; so `bidirectional` must be False.
 
-    Args:
-        cell: a name ("lstm", "gru", "elman", ...) or a class, as `recurra.Recurrent` takes it.
-        hidden_size: H, the features of the recurrent state.
-        num_layers: recurrent layers on top of one another.
+    Args, beside those of `SequenceEstimator`:
         embedding_size: the features a symbol and a label are read as.
-        cell_options: a dict of options for the cell, or None.
-        dropout: the probability of a feature's being zeroed, in training.
-        clip: the norm band (L, U) gradients are scaled into, or None.
-        epochs: passes over the training part, at most.
-        batch_size: sequences a step.
-        learning_rate: AdamW's at its peak; it rises for 200 steps, then falls along a cosine.
-        weight_decay: AdamW's.
-        validation_fraction: the share of distinct sequences held out to judge epochs by; 0 for
-            none.
-        patience: epochs without a better validation loss before training stops, or None.
         max_length: the symbols a sequence may have.
-        device: "auto" (a GPU if there is one), "cpu", "cuda", ...
-        random_state: a number for the same model every time, or None.
-        progress: whether to show progress on the error stream.
-        callbacks: what listens to training, `recurra.training.Callback`s.
 
     Fitted: network_, history_, lexicon_ (and of it conditions_, starts_),
     baseline_loss_ (nats a symbol of counted character pairs, on the validation part).
     """
 
-    def __init__(
-        self,
-        cell: str | type[nn.Module] = "lstm",
-        hidden_size: int = 256,
-        num_layers: int = 1,
-        *,
-        embedding_size: int = 128,
-        cell_options: dict[str, Any] | None = None,
-        dropout: float = 0.15,
-        clip: tuple[float, float] | None = (0.0, 1.0),
-        epochs: int = 10,
-        batch_size: int = 64,
-        learning_rate: float = 3e-3,
-        weight_decay: float = 0.1,
-        validation_fraction: float = 0.1,
-        patience: int | None = 3,
-        max_length: int = 200,
-        device: str | torch.device = "auto",
-        random_state: Any = None,
-        progress: bool = False,
-        callbacks: Sequence[Callback] | None = None,
-    ) -> None:
-        self.cell = cell
-        self.hidden_size = hidden_size
-        self.num_layers = num_layers
-        self.embedding_size = embedding_size
-        self.cell_options = cell_options
-        self.dropout = dropout
-        self.clip = clip
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
-        self.validation_fraction = validation_fraction
-        self.patience = patience
-        self.max_length = max_length
-        self.device = device
-        self.random_state = random_state
-        self.progress = progress
-        self.callbacks = callbacks
+    hidden_size: int = 256
+    _: KW_ONLY
+    embedding_size: int = 128
+    max_length: int = 200
 
     def fit(
         self,
@@ -263,27 +210,19 @@ class SequenceGenerator(SequenceEstimator):
 
     def _build(self) -> GeneratorNetwork:
         labelled = bool(self.lexicon_.conditions)
-        recurrent = Recurrent(
-            self.cell,
-            self.embedding_size * (2 if labelled else 1),
-            self.hidden_size,
-            self.num_layers,
-            dropout=self.dropout if self.num_layers > 1 else 0.0,
-            **(self.cell_options or {}),
-        )
+        recurrent = self._recurrent(self.embedding_size * (2 if labelled else 1))
         return GeneratorNetwork(
             len(self.lexicon_.vocabulary),
             len(self.lexicon_.conditions),
             self.embedding_size,
             recurrent,
-            self.dropout,
+            self._dropout_rate(),
         )
 
     def _fitted_record(self) -> dict[str, Any]:
         return {"lexicon": self.lexicon_.model_dump(), "baseline_loss": self.baseline_loss_}
 
     def _take_fitted(self, record: Mapping[str, Any]) -> None:
-        self._check_parameters()
         self.lexicon_ = Lexicon.model_validate(record["lexicon"])
         self.baseline_loss_ = float(record["baseline_loss"])
 
@@ -309,10 +248,10 @@ class SequenceGenerator(SequenceEstimator):
         )
 
     def _check_parameters(self) -> None:
-        whole = "hidden_size num_layers embedding_size epochs batch_size max_length"
-        check_parameters(
-            self,
-            at_least_1=whole.split(),
-            above_0=["learning_rate"],
-            fractions=["dropout", "validation_fraction"],
-        )
+        super()._check_parameters()
+        check_numbers(self, at_least_1="embedding_size max_length")
+        if self.bidirectional:
+            raise ArgumentError(
+                "bidirectional=True: a generator predicts each symbol from those before it, and "
+                "cannot read what it has not made yet."
+            )

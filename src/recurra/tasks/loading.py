@@ -6,13 +6,17 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from recurra.errors import ModelFileError
+from recurra.tasks.classifier import SequenceClassifier
 from recurra.tasks.generator import SequenceGenerator
+from recurra.tasks.regressor import SequenceRegressor
 from recurra.tasks.storage import read_model
 
 if TYPE_CHECKING:
     from recurra.tasks.estimator import SequenceEstimator
 
-TASKS: dict[str, type["SequenceEstimator"]] = {"SequenceGenerator": SequenceGenerator}
+TASKS: dict[str, type["SequenceEstimator"]] = {
+    task.__name__: task for task in (SequenceClassifier, SequenceGenerator, SequenceRegressor)
+}
 
 
 def load(

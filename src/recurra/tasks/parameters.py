@@ -5,9 +5,12 @@ should not wait for it. What is here is what `sklearn.base.clone`, pipelines and
 """
 
 import inspect
+import math
+from collections.abc import Callable
+from numbers import Integral, Real
 from typing import Any, Self
 
-from recurra.errors import ArgumentError
+from recurra.errors import ArgumentError, NotFittedError
 
 
 class Parameters:
@@ -47,6 +50,59 @@ class Parameters:
         return Tags(
             estimator_type=None,
             target_tags=TargetTags(required=False),
-            input_tags=InputTags(string=True, two_d_array=False, one_d_array=True),
-            non_deterministic=True,
+            input_tags=InputTags(string=True, two_d_array=True, three_d_array=True),
         )
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "network_")
+
+
+def not_fitted(estimator: object) -> NotFittedError:
+    """Return the error for an estimator that is not fitted; it is scikit-learn's, too."""
+    from sklearn.exceptions import NotFittedError as Theirs
+
+    both: type[NotFittedError] = type("NotFittedError", (NotFittedError, Theirs), {})
+    return both(f"this {type(estimator).__name__} is not fitted yet: call fit first.")
+
+
+def check_numbers(
+    estimator: object,
+    *,
+    at_least_1: str = "",
+    above_0: str = "",
+    at_least_0: str = "",
+    fractions: str = "",
+    fractions_or_none: str = "",
+    at_least_1_or_none: str = "",
+) -> None:
+    """Raise `ArgumentError` unless the named parameters (spaces between) lie where they must."""
+    rules: list[tuple[str, Callable[[Any], bool], str]] = [
+        (at_least_1, _whole, "a whole number of at least 1"),
+        (above_0, lambda v: _number(v) and v > 0, "a number above 0"),
+        (at_least_0, lambda v: _number(v) and v >= 0, "a number of at least 0"),
+        (fractions, _fraction, "at least 0 and below 1"),
+        (fractions_or_none, lambda v: v is None or _fraction(v), "at least 0 and below 1, or None"),
+        (
+            at_least_1_or_none,
+            lambda v: v is None or _whole(v),
+            "a whole number of at least 1, or None",
+        ),
+    ]
+    for names, is_right, wanted in rules:
+        for name in names.split():
+            value = getattr(estimator, name)
+            if not is_right(value):
+                raise ArgumentError(f"{name} must be {wanted}, got {value!r}.")
+
+
+def _number(value: Any) -> bool:
+    # NumPy's numbers too, which a search over a range hands in.
+    return type(value) is not bool and isinstance(value, Real) and math.isfinite(value)
+
+
+def _fraction(value: Any) -> bool:
+    return _number(value) and 0 <= value < 1
+
+
+def _whole(value: Any) -> bool:
+    return type(value) is not bool and isinstance(value, Integral) and int(value) >= 1

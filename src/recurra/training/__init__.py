@@ -3,6 +3,6 @@
 from recurra.training.callback import Callback
 from recurra.training.history import Epoch, History
 from recurra.training.loop import Trainer
-from recurra.training.schedule import warmup_cosine
+from recurra.training.schedule import make_schedule
 
-__all__ = ["Callback", "Epoch", "History", "Trainer", "warmup_cosine"]
+__all__ = ["Callback", "Epoch", "History", "Trainer", "make_schedule"]

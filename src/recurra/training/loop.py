@@ -81,7 +81,7 @@ class Trainer:
         self.batches_per_epoch = 0
 
     def fit(self, train: Batches, valid: Batches | None = None, *, epochs: int) -> History:
-        """Train for at most `epochs` passes over `train` and return the record.
+        """Train for at most `epochs` (more) passes over `train` and return the record.
 
         With `valid` the model ends with the weights that were best on it. Ctrl-C ends the
         training after at least one epoch as patience would, and goes through before that.
@@ -91,7 +91,8 @@ class Trainer:
         best: dict[str, Tensor] | None = None
         self._tell("on_train_begin")
         try:
-            for number in range(1, epochs + 1):
+            done = len(self.history.epochs)  # by an earlier call
+            for number in range(done + 1, done + epochs + 1):
                 epoch = self.run_epoch(number, train, valid)
                 self.history.epochs.append(epoch)
                 if epoch.best:
