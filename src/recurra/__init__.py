@@ -20,24 +20,39 @@ if TYPE_CHECKING:
     )
     from recurra.layers import GRU, LSTM, RNN, Explanation, Recurrent
     from recurra.layers.explain import explain
-    from recurra.tasks import SequenceClassifier, SequenceGenerator, SequenceRegressor, load
+    from recurra.tasks import (
+        BlankFiller,
+        Captioner,
+        Forecaster,
+        SequenceClassifier,
+        SequenceGenerator,
+        SequenceRegressor,
+        SequenceTagger,
+        Translator,
+        load,
+    )
 
 # Where each public name lives. They are imported when they are first asked for, so that
 # `recurra --help` does not wait for torch, nor a layer for scikit-learn.
 _HOMES = {
     "Affine": "recurra.cells",
+    "BlankFiller": "recurra.tasks",
+    "Captioner": "recurra.tasks",
     "Cell": "recurra.cells",
     "Explanation": "recurra.layers",
+    "Forecaster": "recurra.tasks",
     "GRU": "recurra.layers",
     "GradientFlow": "recurra.gradients",
     "LSTM": "recurra.layers",
     "LyapunovSpectrum": "recurra.gradients",
     "RNN": "recurra.layers",
-    "Recurrent": "recurra.layers",
     "RecurraError": "recurra.errors",
+    "Recurrent": "recurra.layers",
     "SequenceClassifier": "recurra.tasks",
     "SequenceGenerator": "recurra.tasks",
     "SequenceRegressor": "recurra.tasks",
+    "SequenceTagger": "recurra.tasks",
+    "Translator": "recurra.tasks",
     "clip_grad_norm_band_": "recurra.gradients",
     "clip_norm_band": "recurra.gradients",
     "explain": "recurra.layers",
@@ -53,8 +68,11 @@ __all__ = [
     "LSTM",
     "RNN",
     "Affine",
+    "BlankFiller",
+    "Captioner",
     "Cell",
     "Explanation",
+    "Forecaster",
     "GradientFlow",
     "LyapunovSpectrum",
     "RecurraError",
@@ -62,6 +80,8 @@ __all__ = [
     "SequenceClassifier",
     "SequenceGenerator",
     "SequenceRegressor",
+    "SequenceTagger",
+    "Translator",
     "__version__",
     "cells",
     "clip_grad_norm_band_",

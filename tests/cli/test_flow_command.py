@@ -6,6 +6,7 @@ import re
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -14,6 +15,7 @@ import recurra as library
 from recurra import Recurrent, SequenceGenerator
 from recurra.cli import main
 from recurra.cli.flow_cells import read_cell
+from recurra.data.examples import Examples
 from recurra.errors import ArgumentError
 from recurra.gradients import gradient_flow
 from recurra.networks import symbol_losses
@@ -168,9 +170,9 @@ def test_a_saved_model_is_measured_on_its_own_loss(
     out, err = capsys.readouterr()
     generator = SequenceGenerator.load(model)
     order = sorted([*ITALY, *POLAND], key=len, reverse=True)
-    (batch,) = generator._batches(
-        [list(name) for name in order], ["Italy" if name in ITALY else "Poland" for name in order]
-    )
+    labels = ["Italy" if name in ITALY else "Poland" for name in order]
+    named = Examples([list(name) for name in order], labels, np.ones(len(order)))
+    (batch,) = generator.sequences_.batches(generator.network_, named, 256)
     whole = gradient_flow(Joined(generator.network_, batch), batch.inputs, loss=lambda out: out)
     assert out.startswith(f"On 20 of the 20 sequences of {table}, seed 0:\n{whole.verdict}\n")
     assert "m.html" in err

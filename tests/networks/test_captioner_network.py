@@ -48,7 +48,7 @@ def test_the_same_shape_elsewhere_is_told_apart() -> None:
     left[0, 0, 12:16, 8:12] = 1.0
     right[0, 0, 12:16, 20:24] = 1.0
     a, b = encoder(left)[1], encoder(right)[1]
-    assert (a - b).abs().max() > 1e-3
+    assert (a - b).abs().max() > 0.01 * a.abs().max()  # without the places: none
 
 
 def test_sizes_that_cannot_be_read_are_refused() -> None:

@@ -1,7 +1,7 @@
 import torch
 
 from recurra.data.vocabulary import UNKNOWN
-from recurra.data.words import BUCKETS, WordBook
+from recurra.data.words import WordBook
 from recurra.networks.readers import NumberReader, SymbolReader, WordReader
 
 
@@ -10,7 +10,7 @@ def book() -> WordBook:
 
 
 def test_each_word_is_read_alike_wherever_it_stands() -> None:
-    reader = WordReader(len(book()), BUCKETS, 6).eval()
+    reader = WordReader(len(book()), book().buckets, 6).eval()
     x = reader(book().batch([["very", "happy"], ["happy"]]))
     assert x.shape == (2, 2, 6)
     assert torch.equal(x[1, 0], x[0, 1])
@@ -18,7 +18,7 @@ def test_each_word_is_read_alike_wherever_it_stands() -> None:
 
 
 def test_a_word_never_seen_is_read_by_its_spelling() -> None:
-    reader = WordReader(len(book()), BUCKETS, 64).eval()
+    reader = WordReader(len(book()), book().buckets, 64).eval()
     happier, xylem, happy = reader(book().batch([["happier", "xylem", "happy"]]))[:, 0]
     spelt = happy - reader.words.weight[book().vocabulary.encode(["happy"])[0]]
     unknown = reader.words.weight[UNKNOWN]
@@ -29,7 +29,7 @@ def test_a_word_never_seen_is_read_by_its_spelling() -> None:
 
 def test_words_are_forgotten_in_training_only() -> None:
     torch.manual_seed(0)
-    reader = WordReader(len(book()), BUCKETS, 6, forget=0.999)
+    reader = WordReader(len(book()), book().buckets, 6, forget=0.999)
     batch = book().batch([["happy"]])
     trained = reader(batch)
     reader.eval()

@@ -10,7 +10,9 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from recurra import SequenceGenerator, cells
+from recurra.data.examples import Examples
 from recurra.errors import ArgumentError, DataError, NotFittedError, RecurraWarning
+from recurra.tasks.symbol_sequences import SymbolSequences
 from recurra.training import Callback, Epoch, Trainer
 
 
@@ -140,21 +142,23 @@ def test_fitting_leaves_torch_s_random_numbers_alone() -> None:
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_validation_names_are_never_trained_on() -> None:
+def test_validation_names_are_never_trained_on(monkeypatch: pytest.MonkeyPatch) -> None:
     names, countries = invented_names(n=100)
-    seen: set[str] = set()
+    parts: list[set[str]] = []
+    batches = SymbolSequences.batches
 
-    class Listen(SequenceGenerator):
-        def _batches(self, rows, labels, weights=None, chosen=None, draw=None):  # type: ignore[no-untyped-def]
-            part = {"".join(rows[k]) for k in chosen}
-            assert not part & seen
-            seen.update(part)
-            return super()._batches(rows, labels, weights, chosen, draw)
+    def listen(self: SymbolSequences, network: object, examples: Examples, *rest: object) -> object:
+        parts.append({"".join(row).casefold() for row in examples.inputs})
+        return batches(self, network, examples, *rest)  # type: ignore[arg-type]
 
-    Listen(hidden_size=4, embedding_size=4, epochs=1, random_state=0, validation_fraction=0.3).fit(
-        names, countries
-    )
-    assert seen == set(names)
+    monkeypatch.setattr(SymbolSequences, "batches", listen)
+    shouted = [*names, *(name.upper() for name in names)]
+    SequenceGenerator(
+        hidden_size=4, embedding_size=4, epochs=1, random_state=0, validation_fraction=0.3
+    ).fit(shouted, countries * 2)
+    learned, held = parts
+    assert not learned & held
+    assert learned | held == {name.casefold() for name in names}
 
 
 def test_batches_of_nothing_but_weight_0_do_no_harm() -> None:

@@ -98,9 +98,10 @@ def _sequences(
         )
     columns = [table.name_column, *([table.country_column] if known else [])]
     read = read_table(table.data, columns)
+    cells = [read.texts(column) for column in columns]
     names, labels = [], []
     for k, row in enumerate(read.rows):
-        name, *label = (" ".join(read.columns[column][k].split()) for column in columns)
+        name, *label = (" ".join(texts[k].split()) for texts in cells)
         if label and label[0] not in known:
             raise DataError(
                 f"{read.source}, row {row}: the model knows no {shown_cell(label[0])}; it knows "

@@ -53,7 +53,11 @@ class LengthBatches(Generic[Made]):
 
     def __iter__(self) -> Iterator[Made]:
         for chosen in self.order():
-            yield self._make(chosen)
+            yield self.made(chosen)
+
+    def made(self, chosen: Tensor) -> Made:
+        """Return the batch of the rows `chosen`."""
+        return self._make(chosen)
 
     def order(self) -> Sequence[Tensor]:
         """Return the rows of each batch of one pass: drawn anew each time with a generator."""

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from recurra.data.splits import group_key
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -54,13 +56,14 @@ class Examples:
     ) -> tuple["Examples", "Examples"]:
         """Return a part to learn from and a part held out, about `fraction` of the examples.
 
-        Examples with the same input fall in the same part, so that nothing held out was learned.
+        Examples with the same input fall in the same part, so that nothing held out was learned;
+        texts are the same whatever their case, as `group_key` has it.
         With `strata`, n of them (the classes, say), each gives its own share, rounded down, so
         that what is there once is learned.
         """
         groups: dict[bytes, list[int]] = {}
         for k, item in enumerate(self.inputs):
-            groups.setdefault(fingerprint(item, seed), []).append(k)
+            groups.setdefault(fingerprint(_folded(item), seed), []).append(k)
         levels: dict[Hashable, list[bytes]] = {}
         for key in sorted(groups):
             level = None if strata is None else strata[groups[key][0]]
@@ -71,6 +74,14 @@ class Examples:
                 held += groups[key]
         out = set(held)
         return self.select([k for k in range(len(self)) if k not in out]), self.select(sorted(held))
+
+
+def _folded(item: Any) -> Any:
+    if isinstance(item, str):
+        return group_key(item)
+    if isinstance(item, list | tuple):
+        return [_folded(part) for part in item]
+    return item
 
 
 def fingerprint(item: Any, seed: int = 0) -> bytes:

@@ -20,13 +20,14 @@ class Inputs:
 
     kind: "text", n strings; "symbols", n lists of strings; "numbers", n arrays (T, F) float64.
     features: F, 0 for text and symbols. columns: T where the rows were those of a table, an array
-    of 2 dimensions, else None.
+    of 2 dimensions, else None. flat: whether numbers came without an axis of features.
     """
 
     kind: Kind
     rows: Sequence[Any]
     features: int = 0
     columns: int | None = None
+    flat: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -110,6 +111,7 @@ def _from_list(rows: Sequence[Any], name: str) -> Inputs:
         if len(sizes) == 1:
             return _from_array(np.array(rows), name)
     series: list[NDArray[np.float64]] = []
+    flat = True
     for k, row in enumerate(rows):
         try:
             array = _numbers(np.asarray(row), f"{name}, row {k}")
@@ -119,6 +121,8 @@ def _from_list(rows: Sequence[Any], name: str) -> Inputs:
             raise DataError(f"{name}, row {k}: {_shown(row)} is no sequence of numbers.") from None
         if array.ndim == 1:
             array = array[:, np.newaxis]
+        else:
+            flat = False
         if array.ndim != 2:
             raise DataError(
                 f"{name}, row {k}: a sequence is an array (T,) or (T, F), got {array.shape}."
@@ -129,7 +133,7 @@ def _from_list(rows: Sequence[Any], name: str) -> Inputs:
                 f"{series[0].shape[1]}."
             )
         series.append(array)
-    return Inputs("numbers", series, series[0].shape[1])
+    return Inputs("numbers", series, series[0].shape[1], flat=flat)
 
 
 def _regular(rows: Sequence[Any]) -> bool:
@@ -152,7 +156,8 @@ def _from_array(X: NDArray[Any], name: str) -> Inputs:
         raise DataError(f"{name}: 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
     array = _numbers(X, name)
     if array.ndim == 2:
-        return Inputs("numbers", list(array[:, :, np.newaxis]), 1, columns=X.shape[1])
+        rows = list(array[:, :, np.newaxis])
+        return Inputs("numbers", rows, 1, columns=X.shape[1], flat=True)
     return Inputs("numbers", list(array), X.shape[2])
 
 

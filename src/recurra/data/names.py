@@ -128,7 +128,7 @@ def read_names(
     table = read_table(path, [name_column, country_column])
     kept: dict[tuple[str, str], None] = {}
     dropped = 0
-    cells = zip(table.columns[name_column], table.columns[country_column], strict=True)
+    cells = zip(table.texts(name_column), table.texts(country_column), strict=True)
     for row, (name, country) in zip(table.rows, cells, strict=True):
         name = _checked(name, f"{table.source}, row {row}: the name")
         country = _checked(country, f"{table.source}, row {row}: the country")

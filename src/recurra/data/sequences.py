@@ -56,25 +56,36 @@ def check_sequences(X: Sequences, max_length: int) -> tuple[list[list[str]], boo
     return rows, kind is str
 
 
-def check_condition(condition: Sequence[str], n: int, *, several: bool = True) -> list[str]:
-    """Return the labels of n sequences; with `several`, refuse one label for all.
+def check_condition(condition: Any, n: int, *, several: bool = True) -> list[str]:
+    """Return the labels of n sequences as text; with `several`, refuse one label for all.
 
-    Raises `DataError` when they are not n strings.
+    Raises `DataError` when they are not n strings, numbers or truth values.
     """
+    if hasattr(condition, "__array__"):
+        condition = np.asarray(condition)
+        condition = condition.ravel() if condition.ndim == 2 else condition
     if isinstance(condition, str) or not isinstance(condition, Iterable):
         raise DataError(f"condition must be a list of labels, got {condition!r}.")
     labels = list(condition)
     if len(labels) != n:
         raise DataError(f"condition has {len(labels)} labels for {n} sequences.")
-    for k, label in enumerate(labels):
-        if not isinstance(label, str) or not label:
-            raise DataError(f"condition, row {k}: a label is a string, got {label!r}.")
+    labels = [label_text(label, k) for k, label in enumerate(labels)]
     if several and len(set(labels)) == 1:
         raise DataError(
-            f"condition is {labels[0]!r} in every row: there is nothing to learn from it. "
-            "Leave it out, or give sequences of at least two labels."
+            f"condition is {labels[0]!r} in every row (one class): there is nothing to learn from "
+            "it. Leave it out, or give sequences of at least two labels."
         )
-    return [str(label) for label in labels]
+    return labels
+
+
+def label_text(label: Any, row: int | None = None) -> str:
+    """Return a label as text: 3 and "3" are the same label; raises `DataError` for none."""
+    label = label.item() if isinstance(label, np.generic) else label
+    known = isinstance(label, str | int | float) and label == label
+    if not known or label == "":
+        where = "condition" if row is None else f"condition, row {row}"
+        raise DataError(f"{where}: a label is a string or a number, got {label!r}.")
+    return str(label)
 
 
 def check_weights(weights: Any, n: int) -> list[float] | None:

@@ -69,17 +69,6 @@ def _draw(group: str, seed: int) -> bytes:
     return hashlib.blake2b(text, digest_size=16).digest()
 
 
-def hold_out(
-    rows: Sequence[Sequence[str]], fraction: float, seed: int
-) -> tuple[list[int], list[int]]:
-    """Return the rows to train on and the rows held out, by distinct sequence; none for 0."""
-    if fraction == 0:
-        return list(range(len(rows))), []
-    groups = [group_key("\0".join(row)) for row in rows]
-    train, valid = split_by_group(groups, (1 - fraction, fraction), seed)
-    return train.tolist(), valid.tolist()
-
-
 def _check_fractions(fractions: Sequence[float]) -> None:
     # Written so that NaN fails.
     positive = all(0 < fraction < 1 for fraction in fractions)

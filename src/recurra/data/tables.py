@@ -1,181 +1,154 @@
-"""Tables that users bring: CSV and TSV files, read strictly and never guessed at."""
+"""Tables that users bring, read strictly and never guessed at: CSV, TSV, JSON Lines, Parquet."""
 
-import csv
-import io
-import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
-from recurra.errors import DataError
+from recurra.data.table_formats import Opened, open_delimited, open_json_lines
+from recurra.data.table_parquet import open_parquet
+from recurra.data.text_lines import shown_cell, shown_path
+from recurra.errors import ArgumentError, DataError
 
-# A file's delimiter by its suffix; under any other suffix the header line decides.
-_DELIMITERS = {".tsv": "\t", ".tab": "\t"}
-_SNIFFED = (",", ";", "\t")
-_COLUMNS_LISTED = 20
+__all__ = [
+    "Table",
+    "columns_of",
+    "iter_rows",
+    "read_columns",
+    "read_table",
+    "shown_cell",
+    "shown_path",
+]
+
+_JSON_LINES = (".jsonl", ".ndjson", ".json-lines")
 
 
 @dataclass(frozen=True)
 class Table:
-    """Some columns of a file as text, with each row's place in it.
+    """Some columns of a file, with each row's place in it.
 
     Args:
         source: the path, as errors about the table should name it.
-        columns: for each column asked for, its cells from top to bottom.
-        rows: for each cell of a column, the line it begins on; the header is usually row 1.
+        columns: for each column asked for, its cells from top to bottom. Of CSV and TSV they are
+            text as it was written; of JSON Lines and Parquet text, numbers, True or False, None
+            where nothing stands, or lists of those.
+        rows: for each cell of a column its row: in a text file the line it begins on, where the
+            header is usually row 1; in a Parquet file the first row is row 1.
     """
 
     source: str
-    columns: dict[str, list[str]]
+    columns: dict[str, list[Any]]
     rows: list[int]
 
+    def texts(self, column: str) -> list[str]:
+        """Return a column whose cells are all text; raises `DataError` for one that is not."""
+        for row, cell in zip(self.rows, self.columns[column], strict=True):
+            if not isinstance(cell, str):
+                raise DataError(
+                    f"{self.source}, row {row}: {shown_cell(column)} should be text, "
+                    f"got {'nothing (null)' if cell is None else shown_cell(cell)}."
+                )
+        return self.columns[column]
 
-def read_columns(path: str | PathLike[str], columns: Sequence[str]) -> dict[str, list[str]]:
-    """Return the named columns of a CSV or TSV file, each a list of text as it was written.
 
-    Nothing is converted: "NA", "007" and " x " come back as they are. See `read_table`.
+def read_columns(
+    path: str | PathLike[str], columns: Sequence[str] | None = None
+) -> dict[str, list[Any]]:
+    """Return the named columns of a table, each a list of cells; None for all of them.
+
+    Nothing is converted: of a CSV file "NA", "007" and " x " come back as they are. See
+    `read_table`.
     """
     return read_table(path, columns).columns
 
 
-def read_table(path: str | PathLike[str], columns: Sequence[str]) -> Table:
-    """Read the named columns of a CSV or TSV file, with the row numbers that errors need.
+def read_table(path: str | PathLike[str], columns: Sequence[str] | None = None) -> Table:
+    """Read the named columns of a table (None: all), with the row numbers that errors need.
 
-    The text is UTF-8, with or without a byte-order mark. Cells are split at tabs in a `.tsv` or
-    `.tab` file, otherwise at comma, semicolon or tab: whichever gives the columns asked for.
-    Blank lines are passed over. Cells may be quoted and then hold delimiters and line ends.
+    What the file is its suffix says: `.jsonl`, `.ndjson` and `.json-lines` are JSON Lines (one
+    object a line), `.parquet` is Parquet, `.tsv` and `.tab` are split at tabs, and any other is
+    split at comma, semicolon or tab, whichever gives the columns asked for. Text is UTF-8, with or
+    without a byte-order mark. Blank lines are passed over. Cells of CSV and TSV may be quoted and
+    then hold delimiters and line ends. Dates and times of Parquet come as ISO 8601 text.
 
     Raises `DataError`, one line with the file and, where there is one, the row: for a path that
     cannot be read, an empty file, a header without rows, text that is not UTF-8 or holds NUL,
-    a column that is missing or there twice, a row with more or fewer cells than the header.
+    a column that is missing or there twice, a row with more or fewer cells than the header, a
+    line that is no JSON object or lacks a column (a missing value is written null), a cell that
+    is an object. Raises `MissingDependencyError` for Parquet without polars.
 
     The standard library's parser does this and not pandas': that one fills short rows, takes a
     surplus cell for an index and renames columns of the same name, all in silence.
     """
-    source = shown_path(path)
-    text = _decode(_read(path, source), source)
-    delimiter = _delimiter(Path(path).suffix.lower(), text, columns)
-    records = _records(text, delimiter, source)
-    _, header = next(records, (0, None))
-    if header is None:
-        raise DataError(f"{source} is empty; it should have a header line and a row for each case.")
-    header = [cell.strip() for cell in header]
-    places = [_place(name, header, source) for name in columns]
-    cells: list[list[str]] = [[] for _ in columns]
-    rows = []
-    for row, record in records:
-        if len(record) != len(header):
-            raise DataError(
-                f"{source}, row {row} has {len(record)} cell{'s'[: len(record) != 1]}, but the "
-                f"header has {len(header)}; put a cell that holds {delimiter!r} in double quotes."
-            )
-        rows.append(row)
-        for column, place in zip(cells, places, strict=True):
-            column.append(record[place])
-    if not rows:
-        raise DataError(f"{source} has a header but no rows below it.")
-    return Table(source, dict(zip(columns, cells, strict=True)), rows)
+    whole: Table | None = None
+    for piece in iter_rows(path, columns):
+        if whole is None:
+            whole = piece
+            continue
+        whole.rows.extend(piece.rows)
+        for name, cells in piece.columns.items():
+            whole.columns[name].extend(cells)
+    assert whole is not None  # a table without rows was refused
+    return whole
 
 
-def shown_path(path: str | PathLike[str]) -> str:
-    """Return `path` as an error should show it: on one line, whatever the path holds."""
-    text = str(path)
-    if len(text) > 500:
-        return f"{text[:200]!r}...{text[-50:]!r}"
-    return text if text.isprintable() and text.strip() else repr(text)
+def iter_rows(
+    path: str | PathLike[str], columns: Sequence[str] | None = None, *, chunk: int = 1000
+) -> Iterator[Table]:
+    """Yield a table piece by piece, in memory that does not grow with the file.
+
+    Args:
+        path: the file, as `read_table` takes it.
+        columns: the columns wanted; None for all.
+        chunk: the rows of a piece; the last has what is left. The pieces of a row group of a
+            Parquet file are decoded together.
+
+    The pieces are what `read_table` returns, cut; what is wrong with a row is raised when the
+    piece it stands in is reached. Raises as `read_table` does.
+    """
+    if not isinstance(chunk, int) or isinstance(chunk, bool) or chunk < 1:
+        raise ArgumentError(f"chunk must be a whole number of at least 1, got {chunk!r}.")
+    if isinstance(columns, str):
+        raise ArgumentError(f"columns must be a list of names, got {columns!r}.")
+    return _pieces(path, columns, chunk)
 
 
-def shown_cell(text: str, limit: int = 30) -> str:
-    """Return `text` in quotes and on one line, cut to its first `limit` characters."""
-    return repr(text) if len(text) <= limit else f"{text[:limit]!r}..."
+def columns_of(path: str | PathLike[str]) -> list[str]:
+    """Return the names of a table's columns in their order, of JSON Lines the first line's.
+
+    Only the head of the file is read. Raises as `read_table` does, but not for what lies below.
+    """
+    with _open(path, None) as table:
+        return table.header
 
 
-def _read(path: str | PathLike[str], source: str) -> bytes:
-    file = Path(path)
-    try:
-        kind = file.stat().st_mode
-        if stat.S_ISDIR(kind):
-            raise DataError(f"{source} is a folder; give the path of a CSV or TSV file.")
-        if stat.S_ISCHR(kind) or stat.S_ISBLK(kind):  # /dev/zero would never end
-            raise DataError(f"{source} is a device; give the path of a CSV or TSV file.")
-        return file.read_bytes()
-    except DataError:
-        raise
-    except FileNotFoundError:
-        raise DataError(f"{source}: there is no such file.") from None
-    except OSError as error:
-        raise DataError(f"{source} cannot be read: {error.strerror or 'system error'}.") from error
-    except ValueError as error:
-        raise DataError(f"{source} cannot be the path of a file: {error}.") from error
+def _open(path: str | PathLike[str], columns: Sequence[str] | None) -> Opened:
+    suffix = Path(path).suffix.lower()
+    if suffix == ".parquet":
+        return open_parquet(path, columns)
+    if suffix in _JSON_LINES:
+        return open_json_lines(path, columns)
+    return open_delimited(path, columns)
 
 
-def _decode(data: bytes, source: str) -> str:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise DataError(f"{source} is UTF-16; save it as UTF-8 (byte 0, a UTF-16 mark).")
-    if (nul := data.find(b"\0")) >= 0:
-        raise DataError(
-            f"{source}, row {_row_at(data, nul)} holds a NUL byte (byte {nul}): "
-            "this is no text file, or it is damaged."
-        )
-    try:
-        return data.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"{source}, row {_row_at(data, error.start)} is not UTF-8 "
-            f"(byte {error.start}, 0x{data[error.start]:02x}); save the file as UTF-8."
-        ) from error
-
-
-def _row_at(data: bytes, offset: int) -> int:
-    return len((data[:offset] + b".").splitlines())
-
-
-def _delimiter(suffix: str, text: str, columns: Sequence[str]) -> str:
-    if suffix in _DELIMITERS:
-        return _DELIMITERS[suffix]
-
-    def fitness(delimiter: str) -> tuple[int, int]:
-        try:
-            _, header = next(_records(text, delimiter, ""), (0, []))
-        except DataError:
-            # Better than no cells at all: met again, and told with its file, when it is read.
-            return 0, 2
-        names = {cell.strip() for cell in header}
-        return sum(name in names for name in columns), len(header)
-
-    return max(_SNIFFED, key=fitness)
-
-
-def _records(text: str, delimiter: str, source: str) -> Iterator[tuple[int, list[str]]]:
-    """Yield each record that is not blank, with the line it begins on."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    while True:
-        row = reader.line_num + 1
-        try:
-            record = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise DataError(
-                f"{source}, row {row} cannot be split into cells ({error}); "
-                "is a double quote left open or not doubled?"
-            ) from error
-        if len(record) > 1 or (record and record[0].strip()):
-            yield row, record
-
-
-def _place(name: str, header: list[str], source: str) -> int:
-    count = header.count(name)
-    if count == 1:
-        return header.index(name)
-    if count > 1:
-        raise DataError(f"{source} has {count} columns {shown_cell(name)}; rename all but one.")
-    there = ", ".join(shown_cell(cell) for cell in header[:_COLUMNS_LISTED])
-    if len(header) > _COLUMNS_LISTED:
-        there += f" and {len(header) - _COLUMNS_LISTED} more"
-    folded = {cell.casefold(): cell for cell in header if cell}
-    near = get_close_matches(name.casefold(), folded, n=1)
-    hint = f" Did you mean {shown_cell(folded[near[0]])}?" if near else ""
-    raise DataError(f"{source} has no column {shown_cell(name)}; it has {there}.{hint}")
+def _pieces(
+    path: str | PathLike[str], columns: Sequence[str] | None, chunk: int
+) -> Iterator[Table]:
+    with _open(path, columns) as table:
+        source = shown_path(path)
+        cells: list[list[Any]] = [[] for _ in table.names]
+        rows: list[int] = []
+        empty = True
+        for row, record in table.records:
+            empty = False
+            rows.append(row)
+            for column, cell in zip(cells, record, strict=True):
+                column.append(cell)
+            if len(rows) == chunk:
+                yield Table(source, dict(zip(table.names, cells, strict=True)), rows)
+                cells, rows = [[] for _ in table.names], []
+        if empty:
+            raise DataError(f"{source} has a header but no rows below it.")
+        if rows:
+            yield Table(source, dict(zip(table.names, cells, strict=True)), rows)

@@ -12,7 +12,7 @@ from torch import Tensor
 from recurra.data.vocabulary import SPECIAL, UNKNOWN, Vocabulary
 from recurra.errors import DataError
 
-BUCKETS = 2**15  # pieces are told apart by a hash into this many
+_FEWEST, _MOST = 2**8, 2**15  # buckets
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,13 @@ class WordBatch:
 class WordBook:
     """Words and their numbers.
 
-    vocabulary: the words that have a number of their own; shortest, longest: the lengths of the
-    character n-grams that are a word's pieces, its edges marked (Bojanowski et al., arXiv
-    1607.04606).
+    vocabulary: the words that have a number of their own; buckets: into how many the pieces are
+    told apart by a hash; shortest, longest: the lengths of the character n-grams that are a
+    word's pieces, its edges marked (Bojanowski et al., arXiv 1607.04606).
     """
 
     vocabulary: Vocabulary
+    buckets: int
     shortest: int = 2
     longest: int = 4
     _known: dict[str, tuple[int, list[int]]] = field(default_factory=dict, repr=False)
@@ -56,6 +57,8 @@ class WordBook:
     @classmethod
     def of(cls, rows: Iterable[tuple[Sequence[str], float]], least: float = 2) -> "WordBook":
         """Collect the words of rows with weights that weigh `least` or more together.
+
+        There are about as many buckets as the rows have different pieces.
 
         Raises `DataError` where there is not one word.
         """
@@ -68,7 +71,9 @@ class WordBook:
         kept = sorted(
             (word for word in counts if counts[word] >= least), key=lambda w: (-counts[w], w)
         )
-        return cls(Vocabulary(tuple(kept)))
+        pieces = {piece for word in counts for piece in pieces_of(word, _MOST)}
+        buckets = min(max(2 ** (len(pieces) - 1).bit_length(), _FEWEST), _MOST)
+        return cls(Vocabulary(tuple(kept)), buckets)
 
     def batch(self, rows: Sequence[Sequence[str]]) -> WordBatch:
         """Return the words of some rows, padded with the first word."""
@@ -90,7 +95,7 @@ class WordBook:
         found = self._known.get(word)
         if found is None:
             number = self.vocabulary.encode([word])[0]
-            found = (number, pieces_of(word, self.shortest, self.longest))
+            found = (number, pieces_of(word, self.buckets, self.shortest, self.longest))
             if len(self._known) < 200_000:  # words of a stream must not fill the memory
                 self._known[word] = found
         return found
@@ -99,7 +104,7 @@ class WordBook:
         return SPECIAL + len(self.vocabulary.symbols)
 
 
-def pieces_of(word: str, shortest: int, longest: int) -> list[int]:
+def pieces_of(word: str, buckets: int, shortest: int = 2, longest: int = 4) -> list[int]:
     """Return the buckets of a word's character n-grams; of a very long word those of its start."""
     marked = f"<{word[:60]}>"
     grams = {
@@ -107,4 +112,4 @@ def pieces_of(word: str, shortest: int, longest: int) -> list[int]:
         for n in range(shortest, longest + 1)
         for k in range(max(1, len(marked) - n + 1))
     }
-    return sorted(zlib.crc32(gram.encode("utf-8", "replace")) % BUCKETS for gram in grams)
+    return sorted(zlib.crc32(gram.encode("utf-8", "replace")) % buckets for gram in grams)

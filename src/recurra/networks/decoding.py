@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -105,9 +106,7 @@ def sample(
     return [row[: row.index(end)] if end in row else row for row in rows]
 
 
-def collect(
-    draw: Callable[[int], list[list[str]]], n: int, *, unique: bool = False
-) -> list[list[str]]:
+def collect(draw: Callable[[int], Sequence[Any]], n: int, *, unique: bool = False) -> list[Any]:
     """Return `n` sequences drawn some at a time; with `unique` all different.
 
     Args:
@@ -120,15 +119,16 @@ def collect(
     """
     if isinstance(n, bool) or not isinstance(n, int) or n < 1:
         raise ArgumentError(f"n must be a whole number of at least 1, got {n!r}.")
-    made: list[list[str]] = []
-    seen: set[tuple[str, ...]] = set()
+    made: list[Any] = []
+    seen: set[tuple[Any, ...]] = set()
     fruitless = 0
     while len(made) < n and fruitless < 20:
         before = len(made)
         count = max(2 * (n - before), 16) if unique else n - before
         for row in draw(min(count, 512)):
-            if not unique or tuple(row) not in seen:
-                seen.add(tuple(row))
+            key = tuple(row) if isinstance(row, list) else (row.tobytes(),)
+            if not unique or key not in seen:
+                seen.add(key)
                 made.append(row)
         fruitless = 0 if len(made) > before else fruitless + 1
     return made[:n]

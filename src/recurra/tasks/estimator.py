@@ -193,7 +193,8 @@ class SequenceEstimator(Parameters, Fitted, ABC):
         )
 
     def _training_batch(self, examples: int) -> int:
-        return max(1, min(self.batch_size, math.ceil(examples / 20)))
+        # In a batch of one its weight would not count.
+        return min(self.batch_size, max(4, math.ceil(examples / 20)))
 
     def _train(self, train: Batches, valid: Batches | None, loss: Loss, unit: str) -> None:
         """Train `network_` and keep the record."""

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import pydantic
 
-from recurra.data.sequences import check_condition, count_starts, symbols_of
+from recurra.data.sequences import count_starts, symbols_of
 from recurra.data.vocabulary import END, Vocabulary
 from recurra.errors import ArgumentError
 
@@ -42,13 +42,13 @@ class Lexicon(pydantic.BaseModel):
         cls,
         rows: Sequence[Sequence[str]],
         labels: Sequence[str] | None,
-        trained_on: Sequence[int],
+        trained_on: Sequence[Sequence[str]],
         *,
         text: bool,
     ) -> "Lexicon":
         """Collect labels and beginnings of all rows, and the symbols of those trained on."""
         starts = count_starts(rows, labels)
-        vocabulary = Vocabulary.of(rows[k] for k in trained_on)
+        vocabulary = Vocabulary.of(trained_on)
         used: dict[str | None, set[str]] = {label: set() for label in starts}
         for k, row in enumerate(rows):
             used[None if labels is None else labels[k]].update(row)
@@ -88,33 +88,6 @@ class Lexicon(pydantic.BaseModel):
         """Return symbols as the user gives sequences: a string, or a list."""
         return "".join(symbols) if self.text else list(symbols)
 
-    def check_labels(self, condition: Sequence[str] | None, n: int) -> list[str] | None:
-        """Return the labels of n sequences, each a known one; None for a model without labels."""
-        if condition is None:
-            self.check_label(None)
-            return None
-        labels = check_condition(condition, n, several=False)
-        for label in set(labels):
-            self.check_label(label)
-        return labels
-
-    def check_label(self, label: str | None) -> None:
-        """Raise `ArgumentError` unless the label is known, or is None and there are none."""
-        if not self.conditions:
-            if label is not None:
-                raise ArgumentError(
-                    f"condition={label!r}, but the model was fitted without labels."
-                )
-        elif label is None:
-            raise ArgumentError(f"the model needs a condition: one of {listed(self.conditions)}.")
-        elif label not in self.conditions:
-            near = get_close_matches(label, self.conditions, 3)
-            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
-            raise ArgumentError(
-                f"condition={label!r} is not one of the {len(self.conditions)} labels the model "
-                f"knows ({listed(self.conditions)}){hint}"
-            )
-
     def check_prefix(
         self, prefix: str | Sequence[str], label: str | None, max_length: int
     ) -> list[str]:
@@ -137,6 +110,22 @@ class Lexicon(pydantic.BaseModel):
         if unknown:
             raise ArgumentError(f"prefix={prefix!r}: the model never learned {unknown[0]!r}.")
         return symbols
+
+
+def check_label(label: str | None, conditions: Sequence[str]) -> None:
+    """Raise `ArgumentError` unless the label is known, or is None and there are none."""
+    if not conditions:
+        if label is not None:
+            raise ArgumentError(f"condition={label!r}, but the model was fitted without labels.")
+    elif label is None:
+        raise ArgumentError(f"the model needs a condition: one of {listed(conditions)}.")
+    elif label not in conditions:
+        near = get_close_matches(label, conditions, 3)
+        hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+        raise ArgumentError(
+            f"condition={label!r} is not one of the {len(conditions)} labels the model "
+            f"knows ({listed(conditions)}){hint}"
+        )
 
 
 def listed(labels: Sequence[str], most: int = 12) -> str:

@@ -6,16 +6,31 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from recurra.errors import ModelFileError
+from recurra.tasks.blank import BlankFiller
+from recurra.tasks.captioner import Captioner
 from recurra.tasks.classifier import SequenceClassifier
+from recurra.tasks.forecaster import Forecaster
 from recurra.tasks.generator import SequenceGenerator
 from recurra.tasks.regressor import SequenceRegressor
 from recurra.tasks.storage import read_model
+from recurra.tasks.tagger import SequenceTagger
+from recurra.tasks.translator import Translator
 
 if TYPE_CHECKING:
     from recurra.tasks.estimator import SequenceEstimator
 
 TASKS: dict[str, type["SequenceEstimator"]] = {
-    task.__name__: task for task in (SequenceClassifier, SequenceGenerator, SequenceRegressor)
+    task.__name__: task
+    for task in (
+        BlankFiller,
+        Captioner,
+        Forecaster,
+        SequenceClassifier,
+        SequenceGenerator,
+        SequenceRegressor,
+        SequenceTagger,
+        Translator,
+    )
 }
 
 

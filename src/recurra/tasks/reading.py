@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import pad_sequence
 from recurra.data.inputs import Inputs, Kind, read_inputs
 from recurra.data.tokens import Tokenizer, make_tokenizer
 from recurra.data.vocabulary import END, Vocabulary
-from recurra.data.words import BUCKETS, WordBatch, WordBook
+from recurra.data.words import WordBatch, WordBook
 from recurra.errors import DataError
 from recurra.networks.readers import NumberReader, SymbolReader, WordReader
 
@@ -24,7 +24,8 @@ class Reading(pydantic.BaseModel):
 
     kind: of what they were given as; tokenizer: how texts are cut, None for other kinds;
     spelling: whether symbols are read by their spelling, too; symbols: those with a number, in
-    their order; features, columns: as `Inputs` has them; mean, deviation: of each feature.
+    their order; buckets: how many pieces are told apart; features, columns: as `Inputs` has them;
+    mean, deviation: of each feature.
     """
 
     model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -33,6 +34,7 @@ class Reading(pydantic.BaseModel):
     tokenizer: Tokenizer | None = None
     spelling: bool = False
     symbols: tuple[str, ...] = pydantic.Field(default=(), strict=False)  # JSON has lists only
+    buckets: int = 0
     features: int = 0
     columns: int | None = None
     mean: list[float] = []
@@ -72,10 +74,11 @@ class Reading(pydantic.BaseModel):
             reading = cls(kind="symbols", spelling=tokens in ("auto", "word"))
         cut, _ = reading.cut(rows)
         if reading.spelling:
-            vocabulary = WordBook.of(zip(cut, weights.tolist(), strict=True), least).vocabulary
+            book = WordBook.of(zip(cut, weights.tolist(), strict=True), least)
+            found = {"symbols": book.vocabulary.symbols, "buckets": book.buckets}
         else:
-            vocabulary = Vocabulary.of(cut)
-        return reading.model_copy(update={"symbols": vocabulary.symbols})
+            found = {"symbols": Vocabulary.of(cut).symbols}
+        return reading.model_copy(update=found)
 
     def cut(self, rows: Sequence[Any], most: int | None = None) -> tuple[list[Any], int]:
         """Return the rows as arrays or lists of symbols, and how many were longer than `most`.
@@ -84,7 +87,7 @@ class Reading(pydantic.BaseModel):
         """
         if self.tokenizer is not None:
             # A symbol is never longer than what is left of a text of this many characters.
-            reach = None if most is None or self.tokenizer.kind == "bpe" else 200 * most
+            reach = None if most is None else 200 * most
             rows = [self.tokenizer.split(row[:reach]) for row in rows]
         longer = sum(most is not None and len(row) > most for row in rows)
         return [row[:most] for row in rows], longer
@@ -109,7 +112,7 @@ class Reading(pydantic.BaseModel):
         if self.kind == "numbers":
             return NumberReader(self.mean, self.deviation)
         if self.spelling:
-            return WordReader(len(self._book), BUCKETS, size, forget)
+            return WordReader(len(self._book), self.buckets, size, forget)
         return SymbolReader(len(self._vocabulary), size, forget)
 
     @cached_property
@@ -118,7 +121,7 @@ class Reading(pydantic.BaseModel):
 
     @cached_property
     def _book(self) -> WordBook:
-        return WordBook(self._vocabulary)
+        return WordBook(self._vocabulary, self.buckets)
 
     def _pad(self, rows: Sequence[Any], device: torch.device) -> Tensor | WordBatch:
         if self.kind == "numbers":

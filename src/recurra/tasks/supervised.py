@@ -3,7 +3,7 @@
 import warnings
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -52,6 +52,7 @@ class SupervisedEstimator(SequenceEstimator):
             alone), in training.
     """
 
+    _: KW_ONLY
     embedding_size: int = 64
     tokens: str = "auto"
     lower: bool = False
@@ -104,7 +105,7 @@ class SupervisedEstimator(SequenceEstimator):
         with seeded(seed):
             if not hasattr(self, "network_"):
                 self._hold_out(examples, seed)
-                self._learn(inputs, examples)
+                self._judge(self._learn(inputs, examples), examples.select([]))
                 self.network_ = self._build().to(self._target_device())
                 self._start(self.network_)
             self.reading_.check(inputs, type(self).__name__)
