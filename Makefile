@@ -28,12 +28,13 @@ WORKERS ?= 2
 PEERS := .venv-peers
 PEERS_INSTALL := $(PEERS)/bin/python -m pip install $(PIP_OPTIONS)
 
-.PHONY: demo test test-fallback test-sanitized lint types native bench bench-peers bench-names \
-	bench-learning clean help
+.PHONY: demo test test-estimators test-fallback test-sanitized lint types native bench bench-peers \
+	bench-names bench-learning bench-tasks walkthroughs clean help
 
 help:
 	@echo "make demo           train the name generator (first time) and print names"
 	@echo "make test           every check: lint, types, tests"
+	@echo "make test-estimators scikit-learn's checks of every estimator with all its defaults"
 	@echo "make test-fallback  install where no compiler works, and test that"
 	@echo "make test-sanitized run the core under the sanitizers of addresses, undefined and threads"
 	@echo "make native         build the native core, showing how it goes"
@@ -41,6 +42,8 @@ help:
 	@echo "make bench-peers    the same beside torch.compile, JAX and onnxruntime too"
 	@echo "make bench-names    the figures the README quotes for the name generator"
 	@echo "make bench-learning which cells learn to remember, with and without each remedy"
+	@echo "make bench-tasks    every task's score beside its baseline"
+	@echo "make walkthroughs   run every notebook and store its outputs"
 	@echo "make clean          remove the environments and caches"
 
 # RECURRA_NATIVE=0: the core is $(NATIVE)'s business, so that it is built once.
@@ -72,6 +75,9 @@ demo: $(NATIVE)
 
 test: lint types $(NATIVE)
 	@$(BIN)/python -m pytest -n $(WORKERS)
+
+test-estimators: $(NATIVE)
+	@SCIPY_ARRAY_API=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow tests/tasks/test_check_estimator.py
 
 test-fallback: $(NATIVE)
 	@$(BIN)/python -m pytest -m slow tests/test_native_build.py
@@ -121,6 +127,12 @@ bench-names: $(NATIVE)
 
 bench-learning: $(NATIVE)
 	@$(BIN)/python benchmarks/learning
+
+bench-tasks: $(NATIVE)
+	@GOMP_SPINCOUNT=1000 $(BIN)/python benchmarks/tasks
+
+walkthroughs: $(NATIVE)
+	@$(BIN)/python walkthroughs/run.py
 
 clean:
 	rm -rf $(VENV) $(PEERS) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,11 +1,12 @@
 """Pictures in words: shapes in combinations never seen, and digits named in five languages."""
 
-import time
 from typing import Any
 
 from recurra.data.digits import DIGIT_NAMES, load_digit_names
 from recurra.data.shapes import draw_shapes
 from recurra.tasks.captioner import Captioner
+from recurra.tasks.judged import Part
+from written import row
 
 
 def run(quick: bool) -> list[dict[str, Any]]:
@@ -16,16 +17,12 @@ def run(quick: bool) -> list[dict[str, Any]]:
 def shapes(quick: bool) -> dict[str, Any]:
     """Train and score on synthetic pictures; no combination is in both parts."""
     train, test = draw_shapes(800 if quick else 8000).split((0.8, 0.2))
-    model = Captioner(epochs=2 if quick else 10, validation_fraction=0.05, random_state=0)
-    began = time.perf_counter()
-    model.fit(train.images, train.captions)
     return row(
-        model,
-        time.perf_counter() - began,
-        score=model.score(test.images, test.captions),
-        data="synthetic pictures of shapes, combinations never seen",
-        notes=f"{len(train):,} to learn from, {len(test):,} held out, "
-        f"{len(set(test.captions)):,} combinations",
+        "captions: shapes",
+        f"synthetic pictures, {len(set(test.captions)):,} combinations never seen",
+        Captioner(epochs=2 if quick else 10, validation_fraction=0.05, random_state=0),
+        Part(train.images, train.captions),
+        Part(test.images, test.captions),
     )
 
 
@@ -36,38 +33,21 @@ def digits(quick: bool) -> dict[str, Any]:
     model = Captioner(
         hidden_size=64,
         tokens="char",
-        epochs=1 if quick else 6,
+        epochs=1 if quick else 12,
         validation_fraction=0.05,
         random_state=0,
     )
-    # One language alone is no condition.
-    told = {} if quick else {"condition": train.languages}
-    asked = {} if quick else {"condition": test.languages}
-    began = time.perf_counter()
-    model.fit(train.images, train.names, **told)
-    return row(
-        model,
-        time.perf_counter() - began,
-        score=model.score(test.images, test.names, **asked),
-        data=f"handwritten digits named in {', '.join(languages)} (scikit-learn)",
-        notes=f"{len(train):,} names to learn from, {len(test):,} held out; pictures never seen",
+    parts = (
+        # One language alone is no condition.
+        Part(part.images, part.names, None if quick else part.languages)
+        for part in (train, test)
     )
-
-
-def row(model: Captioner, seconds: float, *, score: float, data: str, notes: str) -> dict[str, Any]:
-    """Return a row of the table."""
-    name, baseline = max(model.baselines_.items(), key=lambda item: item[1])
-    return {
-        "task": "captions",
-        "data": data,
-        "score_name": "exact match",
-        "score": score,
-        "baseline_name": name,
-        "baseline": baseline,
-        "seconds": seconds,
-        "parameters": model.parameter_count_,
-        "notes": notes,
-    }
+    return row(
+        f"captions: digits in {len(languages)} languages",
+        f"handwritten digits (scikit-learn) named in {', '.join(languages)}, pictures never seen",
+        model,
+        *parts,
+    )
 
 
 if __name__ == "__main__":

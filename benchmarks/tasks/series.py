@@ -87,7 +87,7 @@ def judged(
     lengths = [int(one.ends[0]) for one in back.series]
     fitted = Forecaster(**model.get_params()).set_params(epochs=1).fit(series.cut(lengths))
     return {
-        "task": "series",
+        "task": f"forecast: {data.split(',')[0]}",
         "data": data,
         "score_name": "MASE (lower is better)",
         "score": own.mase,

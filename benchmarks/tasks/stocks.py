@@ -58,7 +58,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
             )  # fmt: skip
             rows.append(
                 {
-                    "task": "prices",
+                    "task": f"forecast: {name}, learned as {kind}",
                     "data": f"{name}, learned as {kind}, one day ahead",
                     "score_name": "MAE (lower is better)",
                     "score": float(loss.mean()),

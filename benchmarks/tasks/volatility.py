@@ -114,7 +114,7 @@ def a_day(series: SeriesSet, returns: Numbers, quick: bool) -> dict[str, Any]:
         f"{coverage_text(own)}"
     )
     return {
-        "task": "volatility",
+        "task": "forecast: S&P 500 variance, 1 day ahead",
         "data": "S&P 500, variance by the day's range, one day ahead",
         "score_name": "QLIKE (lower is better)",
         "score": float(loss.mean()),
@@ -137,7 +137,7 @@ def a_week(series: SeriesSet, quick: bool) -> dict[str, Any]:
         for h in range(walk.y.shape[1])
     ]
     return {
-        "task": "volatility",
+        "task": "forecast: S&P 500 variance, 5 days ahead",
         "data": "S&P 500, variance by the day's range, each of the next five days",
         "score_name": "QLIKE (lower is better)",
         "score": float(loss.mean()),
