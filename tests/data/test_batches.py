@@ -1,6 +1,6 @@
 import torch
 
-from recurra.data.batches import IGNORED, TokenBatches
+from recurra.data.batches import IGNORED, LengthBatches, TokenBatches
 from recurra.data.vocabulary import END, START, UNKNOWN
 
 SEQUENCES = [[3, 4, 5], [6], [7, 8], [3], [9, 10, 11, 12]]
@@ -91,3 +91,20 @@ def test_forgetting_a_rare_symbol_leaves_the_sequences_themselves() -> None:
     assert not torch.equal(first.inputs, second.inputs)
     back = torch.where(second.inputs == UNKNOWN, first.inputs, second.inputs)
     assert bool((back[1:] != UNKNOWN).any())
+
+
+def test_a_batch_has_no_more_steps_than_allowed_unless_it_is_one_row() -> None:
+    lengths = [5, 1, 9, 2, 2, 30, 1, 4]
+    batches = LengthBatches(lengths, lambda chosen: chosen.tolist(), batch_size=3, most=12)
+    made = list(batches)
+    assert sorted(k for rows in made for k in rows) == list(range(8))
+    assert len(batches) == len(made)
+    for rows in made:
+        assert len(rows) <= 3
+        assert len(rows) == 1 or len(rows) * max(lengths[k] for k in rows) <= 12
+    assert [5] in made
+    assert [1, 6, 3] in made  # as many as fit
+
+
+def test_without_rows_there_is_no_batch() -> None:
+    assert list(LengthBatches([], lambda chosen: chosen, batch_size=3, most=12)) == []

@@ -86,3 +86,10 @@ def test_different_contents_have_different_fingerprints(one: object, other: obje
 )
 def test_equal_contents_have_equal_fingerprints(one: object, other: object) -> None:
     assert fingerprint(one) == fingerprint(other)
+
+
+def test_a_split_is_the_same_in_any_order_of_the_rows() -> None:
+    inputs: list[object] = [f"text {k}" for k in range(30)]
+    there = examples(inputs, inputs, [1.0] * 30).split(0.3, seed=2)[1]
+    back = examples(inputs[::-1], inputs[::-1], [1.0] * 30).split(0.3, seed=2)[1]
+    assert set(there.inputs) == set(back.inputs)
