@@ -2,7 +2,8 @@ import math
 
 import torch
 
-from recurra.networks.number_generator import NextStep
+from recurra import Recurrent
+from recurra.networks.number_generator import NextStep, NumberGenerator
 
 
 def step(n: int = 4000) -> NextStep:
@@ -31,3 +32,13 @@ def test_a_low_temperature_prefers_the_larger_share_and_spreads_less() -> None:
     assert (z > 0.5).float().mean() < 0.03  # 1 in 82
     assert abs(z[z < 0.5].std() - 0.25) < 0.03
     assert ends.float().mean() < 0.04
+
+
+def test_predictions_are_in_float64_so_that_a_row_is_the_same_in_any_batch() -> None:
+    torch.manual_seed(0)
+    network = NumberGenerator([1.0], [2.0], 0, 4, Recurrent("lstm", 2, 16), 3).eval()
+    before = torch.randn(7, 33, 2)
+    many, _ = network(before)
+    one, _ = network(before[:, 5:6])
+    assert many.mean.dtype == torch.float64
+    assert torch.allclose(many.mean[:, 5:6], one.mean, rtol=0, atol=1e-12)

@@ -68,6 +68,20 @@ def test_word_order_is_learned_where_a_bag_of_words_cannot() -> None:
     assert model.fit(texts[:150], labels[:150]).score(texts[150:], labels[150:]) > 0.95
 
 
+def test_the_bag_of_words_counts_as_much_as_helps_on_the_validation_part() -> None:
+    # One network of one unit, and labels that a word decides: the bag must do it.
+    draw = random.Random(0)
+    texts = [" ".join(draw.sample("abcdefghijklmnop", 6)) for _ in range(200)]
+    labels = ["with" if "a" in text else "without" for text in texts]
+    poor = {"hidden_size": 1, "epochs": 1, "learning_rate": 1e-5, "random_state": 1}
+    model = small(**poor).fit(texts, labels)
+    assert model.mix_[1] > 0
+    assert model.score(texts, labels) > 0.95
+    alone = small(**poor, bag_of_words=False).fit(texts, labels)
+    assert alone.mix_ == (1.0, 0.0)
+    assert alone.score(texts, labels) < 0.8
+
+
 def test_a_row_is_the_same_alone_and_in_a_batch(fitted: SequenceClassifier) -> None:
     texts, _ = reviews(40, seed=2)
     together = fitted.predict_proba([*texts, "", "one"])
