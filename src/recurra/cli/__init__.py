@@ -40,8 +40,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.exit(1)
         _fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
     except KeyboardInterrupt:
+        status = 130
+    if status == 130:  # typer makes this of an interrupt within a command
         print("recurra: interrupted", file=sys.stderr)
-        sys.exit(130)
     sys.exit(status or 0)
 
 

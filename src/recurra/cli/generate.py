@@ -1,0 +1,76 @@
+"""`recurra generate`: new sequences, one a line."""
+
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from recurra.cli.models import load_model
+from recurra.data.text_lines import shown_path
+from recurra.errors import ArgumentError, RecurraWarning
+from recurra.tasks.generator import SequenceGenerator
+from recurra.tasks.number_sequences import NumberSequences
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is wanted."""
+
+    prefix: str
+    condition: str | None
+    number: int
+    temperature: float
+    top_k: int | None
+    top_p: float | None
+    unique: bool
+    seed: int | None
+
+
+def run(folder: Path, request: Request) -> None:
+    """Print new sequences of the model in `folder`."""
+    model, _ = load_model(folder)
+    if not isinstance(model, SequenceGenerator):
+        raise ArgumentError(
+            f"{shown_path(folder)}: holds a {type(model).__name__}, which makes no sequences."
+        )
+    if request.condition is None and model.conditions_:
+        known = ", ".join(model.conditions_[:12]) + ", ..." * (len(model.conditions_) > 12)
+        raise ArgumentError(f"--condition is missing: one of {known}.")
+    prefix = _read(request.prefix, model)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RecurraWarning)
+        made = model.generate(
+            prefix,
+            request.condition,
+            request.number,
+            temperature=request.temperature,
+            top_k=request.top_k,
+            top_p=request.top_p,
+            unique=request.unique and not isinstance(model.sequences_, NumberSequences),
+            random_state=request.seed,
+        )
+    for warning in caught:
+        print(f"recurra: {warning.message}", file=sys.stderr)
+    for sequence in made:
+        print(_line(sequence))
+
+
+def _read(prefix: str, model: SequenceGenerator) -> Any:
+    """Return a prefix as the model takes it: a text, words, or numbers with commas between."""
+    if isinstance(model.sequences_, NumberSequences):
+        try:
+            return [float(part) for part in prefix.split(",") if part.strip()] or ""
+        except ValueError:
+            raise ArgumentError(f"--prefix {prefix!r}: the model makes numbers.") from None
+    return prefix if model.lexicon_.text else prefix.split()
+
+
+def _line(sequence: Any) -> str:
+    if isinstance(sequence, str):
+        return sequence
+    if isinstance(sequence, list):
+        return " ".join(sequence)
+    return ",".join(f"{value:.6g}" for value in np.ravel(sequence).tolist())
