@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -22,6 +22,9 @@ from recurra.tasks.storage import Saved, read_model, write_model
 from recurra.training import Callback, History, Trainer, make_schedule
 from recurra.training.loop import Batches, Loss
 from recurra.training.progress import TerminalProgress
+
+if TYPE_CHECKING:
+    from recurra.tasks.streaming import TaskStream
 
 
 class Fitted:
@@ -146,6 +149,16 @@ class SequenceEstimator(Parameters, Fitted, ABC):
         estimator.network_.load_state_dict(saved.tensors, assign=True)
         estimator.network_.eval()
         return estimator
+
+    def stream(self, condition: Any = None) -> "TaskStream":
+        """Return a stream: `push` what comes in, and read what is predicted from it so far.
+
+        `condition` is the label of a generator that has labels. Raises `ArgumentError` where the
+        whole input is needed before there is an answer: in both directions, for a translation.
+        """
+        from recurra.tasks.streaming import open_stream
+
+        return open_stream(self, condition)
 
     @abstractmethod
     def _build(self) -> nn.Module:
