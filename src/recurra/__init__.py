@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from recurra.backends import use_backend
     from recurra.cells import Affine, Cell
     from recurra.errors import RecurraError
+    from recurra.export import export_onnx
     from recurra.gradients import (
         GradientFlow,
         LyapunovSpectrum,
@@ -56,6 +57,7 @@ _HOMES = {
     "clip_grad_norm_band_": "recurra.gradients",
     "clip_norm_band": "recurra.gradients",
     "explain": "recurra.layers",
+    "export_onnx": "recurra.export",
     "gradient_flow": "recurra.gradients",
     "load": "recurra.tasks",
     "lyapunov_spectrum": "recurra.gradients",
@@ -88,6 +90,7 @@ __all__ = [
     "clip_norm_band",
     "errors",
     "explain",
+    "export_onnx",
     "gradient_flow",
     "load",
     "lyapunov_spectrum",

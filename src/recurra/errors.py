@@ -44,6 +44,10 @@ class TraceError(RecurraError, NotImplementedError):
     """A cell cannot be written as a program; the text is the reason, with the cell's line."""
 
 
+class ExportError(RecurraError, RuntimeError):
+    """A model cannot be exported, or what was exported does not compute the same."""
+
+
 class MissingDependencyError(RecurraError, ImportError):
     """A part of Recurra needs a package that is not installed; the text names the extra."""
 

@@ -28,6 +28,7 @@ from recurra.cli.app import app, command
         (["predict"], "recurra predict reviews-model new.csv"),
         (["generate"], "recurra generate names-model"),
         (["forecast"], "recurra forecast sales-model"),
+        (["export"], "recurra export reviews-model reviews.onnx"),
     ],
 )
 def test_help_has_examples(

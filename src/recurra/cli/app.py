@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from recurra.cli import cells_app, names_app, train_app, use_app
+from recurra.cli import cells_app, export, names_app, train_app, use_app
 from recurra.version import __version__
 
 app = typer.Typer(
@@ -45,3 +45,4 @@ names_app.add_commands(app)
 app.add_typer(train_app.app)
 use_app.add_commands(app)
 cells_app.add_commands(app)
+export.add_commands(app)

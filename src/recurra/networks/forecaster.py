@@ -32,6 +32,7 @@ class ForecastNetwork(nn.Module):
         series: how many series have an embedding; 0 for no embeddings. Number 0 is any other.
         series_features: E.
         autoregressive: whether there is the linear model.
+        from_last: whether it begins as the window's last value, else as zero.
         dropout: the probability of a feature's being zeroed before and after the layer.
     """
 
@@ -47,6 +48,7 @@ class ForecastNetwork(nn.Module):
         series: int = 0,
         series_features: int = 0,
         autoregressive: bool = True,
+        from_last: bool = False,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
@@ -67,6 +69,7 @@ class ForecastNetwork(nn.Module):
             self.out.bias.copy_(torch.tensor(head.start()))
             if self.linear is not None:
                 self.linear.weight.zero_()
+                self.linear.weight[:, -1] = float(from_last)
 
     def forward(self, x: Tensor, series: Tensor, known: Tensor | None = None) -> Tensor:
         """Return forecasts (B, H, P), float64 when not training: a row is the same in any batch.

@@ -191,6 +191,8 @@ class ForecastModel(SequenceEstimator):
             series=len(state.ids) if E else 0,
             series_features=E,
             autoregressive=self.autoregressive,
+            # Levels are near the last one; steps between them near none.
+            from_last=self.series_transform in ("none", "log"),
             dropout=self.dropout,
         )
 
