@@ -19,7 +19,7 @@ import torch
 import recurra
 from judge import Judge
 from plain_lstm import PlainLSTM
-from recurra.data.names import NameTable, load_names
+from recurra.data.sources.names import NameTable, load_names
 from recurra.data.splits import group_key, split_by_group
 from recurra.tasks import SequenceGenerator, mean_losses, score_labels
 from recurra.training import Callback, Epoch, Trainer

@@ -63,8 +63,8 @@ def verdict(row: dict[str, Any]) -> str:
     gap = round(row["score"], 3) - round(row["baseline"], 3)
     if any(word in row["score_name"] for word in LOWER_IS_BETTER):
         gap = -gap
-    if not gap:
-        return "equal"
+    if not gap or not row.get("clear", True):
+        return "neither, clearly"
     return "better" if gap > 0 else "**the baseline is better**"
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from recurra.data.digits import DIGIT_NAMES, load_digit_names
-from recurra.data.shapes import draw_shapes
-from recurra.tasks.captioner import Captioner
-from recurra.tasks.judged import Part
+from recurra.data.sources.digits import DIGIT_NAMES, load_digit_names
+from recurra.data.sources.shapes import draw_shapes
+from recurra.tasks.judging.judged import Part
+from recurra.tasks.writing.captioner import Captioner
 from written import row
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from recurra.data.dates import load_dates
-from recurra.tasks.judged import Part
-from recurra.tasks.translator import Translator
+from recurra.data.sources.dates import load_dates
+from recurra.tasks.judging.judged import Part
+from recurra.tasks.writing.translator import Translator
 from written import row
 
 

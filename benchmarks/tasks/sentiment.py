@@ -1,8 +1,8 @@
 """The sentiment of customer-service conversations: a recurrent classifier beside a linear one.
 
-The conversations are synthetic (recurra.data.conversations): what a model scores on them says that
-it learns what order means, not how it would fare on real ones. One label in forty is wrong, so
-that about 0.975 is the most anything can reach.
+The conversations are synthetic (`recurra.data.make_conversations`): what a model scores on them
+says that it learns what order means, not how it would fare on real ones. One label in forty is
+wrong, so that about 0.975 is the most anything can reach.
 """
 
 import time
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from recurra.data.conversations import make_conversations
 from recurra.data.examples import Examples
-from recurra.tasks.classifier import SequenceClassifier
-from recurra.tasks.judging import Part, judge
+from recurra.data.sources.conversations import make_conversations
+from recurra.tasks.classifying.classifier import SequenceClassifier
+from recurra.tasks.judging.judge import Part, judge
 
 
 def run(quick: bool) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def run(quick: bool) -> dict[str, Any]:
     baseline = "TF-IDF + logistic regression"
     parts = ", ".join(f"{name} {value:.3f}" for name, value in accuracy.parts.items())
     return {
-        "task": "classify",
+        "task": "sentiment of conversations",
         "data": f"{len(table):,} synthetic conversations, 3 classes",
         "score_name": "accuracy",
         "score": accuracy.value,

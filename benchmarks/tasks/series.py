@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.series import SeriesSet
-from recurra.data.series_tables import read_series
-from recurra.tasks.backtest import Backtest
-from recurra.tasks.forecast_scores import margin
-from recurra.tasks.forecaster import Forecaster
+from recurra.data.series.reading import read_series
+from recurra.data.series.series_set import SeriesSet
+from recurra.tasks.forecasting.backtest import Backtest
+from recurra.tasks.forecasting.forecaster import Forecaster
+from recurra.tasks.forecasting.scores import margin
 
 Numbers = NDArray[np.float64]
 WEEK = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat")

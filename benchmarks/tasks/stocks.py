@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from recurra.data.series import RawSeries, SeriesSet, checked
-from recurra.data.stocks import Prices, load_prices
-from recurra.tasks.forecast_scores import margin
-from recurra.tasks.forecaster import Forecaster
+from recurra.data.series.series_set import RawSeries, SeriesSet, checked
+from recurra.data.sources.stocks import Prices, load_prices
+from recurra.tasks.forecasting.forecaster import Forecaster
+from recurra.tasks.forecasting.scores import margin
 
 # What is learned, and whether the linear model stands beside the network.
 KINDS = (("prices", "none", False), ("returns", "log_difference", True))
@@ -64,6 +64,7 @@ def run(quick: bool) -> list[dict[str, Any]]:
                     "score": float(loss.mean()),
                     "baseline_name": "naive (the last price)",
                     "baseline": float(naive.mean()),
+                    "clear": gain.is_clear,
                     "seconds": seconds,
                     "parameters": Forecaster(**model.get_params())
                     .set_params(epochs=1)

@@ -11,10 +11,10 @@ import sys
 import time
 from typing import Any
 
-from recurra.data.roles import RoleTable, load_roles
+from recurra.data.sources.roles import RoleTable, load_roles
 from recurra.data.splits import split_by_group
-from recurra.tasks.tag_scores import FrequentTags, accuracy, score_tags
-from recurra.tasks.tagger import SequenceTagger
+from recurra.tasks.tagging.scores import FrequentTags, accuracy, score_tags
+from recurra.tasks.tagging.tagger import SequenceTagger
 
 # Brackets, keywords, numbers and texts are what they look like; of names the rest is the question.
 PLAIN = ("keyword", "number", "operator", "string")

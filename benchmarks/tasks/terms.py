@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from recurra.data.terms import load_terms
-from recurra.tasks.judged import Part
-from recurra.tasks.translator import Translator
+from recurra.data.sources.terms import load_terms
+from recurra.tasks.judging.judged import Part
+from recurra.tasks.writing.translator import Translator
 from written import row
 
 SOURCE, TARGET = "en", "uk"

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.series import RawSeries, SeriesSet, checked
-from recurra.data.stocks import load_prices, log_returns, parkinson_variance
-from recurra.tasks.backtest import Backtest, SeriesBacktest
-from recurra.tasks.forecast_baselines import weighted_average
-from recurra.tasks.forecast_scores import ForecastScore, Margin, margin, qlike
-from recurra.tasks.forecaster import Forecaster
+from recurra.data.series.series_set import RawSeries, SeriesSet, checked
+from recurra.data.sources.stocks import load_prices, log_returns, parkinson_variance
+from recurra.tasks.forecasting.backtest import Backtest, SeriesBacktest
+from recurra.tasks.forecasting.baselines import weighted_average
+from recurra.tasks.forecasting.forecaster import Forecaster
+from recurra.tasks.forecasting.scores import ForecastScore, Margin, margin, qlike
 
 Numbers = NDArray[np.float64]
 

@@ -3,10 +3,10 @@
 import time
 from typing import Any
 
-from recurra.tasks.captioner import Captioner
-from recurra.tasks.judged import Part
-from recurra.tasks.judging import judge
-from recurra.tasks.translator import Translator
+from recurra.tasks.judging.judge import judge
+from recurra.tasks.judging.judged import Part
+from recurra.tasks.writing.captioner import Captioner
+from recurra.tasks.writing.translator import Translator
 
 
 def row(

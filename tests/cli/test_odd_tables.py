@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from commands import recurra
 
-from recurra.cli.task_inputs import load_examples
+from recurra.cli.training.inputs import load_examples
 from recurra.errors import DataError
-from recurra.tasks.classifier import SequenceClassifier
+from recurra.tasks.classifying.classifier import SequenceClassifier
 
 HEAD = "text,label\n"
 BODY = [f'"what a fine day, {k}",{"good" if k % 3 else "bad"}\n' for k in range(24)]

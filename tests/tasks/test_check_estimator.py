@@ -57,6 +57,7 @@ def test_scikit_learns_checks_pass_with_every_default(task: type) -> None:
 def test_every_estimator_has_the_common_parameters(task: type) -> None:
     common = (
         "cell hidden_size num_layers bidirectional dropout truncate clip epochs batch_size "
-        "learning_rate validation_fraction patience device random_state progress callbacks"
+        "learning_rate validation_fraction patience device random_state progress callbacks "
+        "checkpoint resume"
     )
     assert set(common.split()) <= set(inspect.signature(task).parameters)

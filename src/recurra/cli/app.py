@@ -4,7 +4,8 @@ from typing import Annotated, Any
 
 import typer
 
-from recurra.cli import cells_app, export, names_app, train_app, use_app
+from recurra.cli import cells_app, export, names_app, use_app
+from recurra.cli.training import app as train_app
 from recurra.version import __version__
 
 app = typer.Typer(

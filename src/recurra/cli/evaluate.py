@@ -4,11 +4,11 @@ from pathlib import Path
 
 from recurra.cli.models import Memory, digest_of, load_model
 from recurra.cli.reading import Loaded
-from recurra.cli.task_inputs import load_examples, named
-from recurra.cli.train import say, split_rows, told
-from recurra.data.text_lines import shown_path
+from recurra.cli.training.inputs import load_examples, named
+from recurra.cli.training.run import say, split_rows, told
+from recurra.data.tables.text_lines import shown_path
 from recurra.errors import ArgumentError
-from recurra.tasks.judging import Part, judge
+from recurra.tasks.judging.judge import Part, judge
 
 
 def run(
@@ -20,7 +20,7 @@ def run(
     """
     model, memory = load_model(folder)
     if memory.task == "forecast":
-        from recurra.cli.train_series import evaluate_series
+        from recurra.cli.training.series import evaluate_series
 
         return evaluate_series(model, memory, data, report)
     columns = {**memory.columns, **named(given)}
@@ -47,8 +47,8 @@ def run(
     if learned is None:
         say("give the training table as --train for the baselines that must learn from it")
     if report is not None:
-        from recurra.cli.task_report import report_on
-        from recurra.report.task import write_task_report
+        from recurra.cli.training.report import report_on
+        from recurra.report.tasks.page import write_task_report
 
         path = write_task_report(report_on(memory.task, model, judged, data.name, loaded), report)
         say(f"report: {path}")

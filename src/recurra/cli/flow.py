@@ -17,7 +17,7 @@ from recurra.errors import ArgumentError, RecurraError
 from recurra.gradients import GradientFlow, gradient_flow
 from recurra.layers import Recurrent
 from recurra.report import flow_chart, write_flow_report
-from recurra.report.flow_chart import plain
+from recurra.report.flows.chart import plain
 
 Flows = dict[str, GradientFlow]
 

@@ -11,7 +11,7 @@ from recurra.cells import CELLS
 from recurra.cli.flow import Table
 from recurra.data.batches import IGNORED, TokenBatch, TokenBatches
 from recurra.data.sequences import check_sequences
-from recurra.data.tables import read_table, shown_cell
+from recurra.data.tables.table import read_table, shown_cell
 from recurra.errors import ArgumentError, DataError, ModelFileError
 from recurra.tasks import SequenceGenerator, load
 

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from recurra.cli.models import load_model
-from recurra.cli.series_inputs import load_series
+from recurra.cli.training.series_inputs import load_series
 from recurra.cli.writing import row_writer
-from recurra.data.text_lines import shown_path
+from recurra.data.tables.text_lines import shown_path
 from recurra.errors import ArgumentError
-from recurra.tasks.forecast import Forecast
-from recurra.tasks.forecaster import Forecaster
+from recurra.tasks.forecasting.forecast import Forecast
+from recurra.tasks.forecasting.forecaster import Forecaster
 
 _SHOWN = (0.05, 0.95)
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from recurra.cli.models import load_model
-from recurra.data.text_lines import shown_path
+from recurra.data.tables.text_lines import shown_path
 from recurra.errors import ArgumentError, RecurraWarning
-from recurra.tasks.generator import SequenceGenerator
-from recurra.tasks.number_sequences import NumberSequences
+from recurra.tasks.generating.generator import SequenceGenerator
+from recurra.tasks.generating.number_sequences import NumberSequences
 
 
 @dataclass(frozen=True)

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 # By the command's name: the module, the class, and what --quick changes.
 TASKS: dict[str, tuple[str, str, dict[str, Any]]] = {
-    "classify": ("classifier", "SequenceClassifier", {"hidden_size": 32, "epochs": 3}),
-    "regress": ("regressor", "SequenceRegressor", {"hidden_size": 32, "epochs": 5}),
-    "tag": ("tagger", "SequenceTagger", {"hidden_size": 32, "epochs": 3}),
-    "translate": ("translator", "Translator", {"hidden_size": 64, "epochs": 3}),
-    "caption": ("captioner", "Captioner", {"hidden_size": 64, "epochs": 3}),
-    "fill": ("blank", "BlankFiller", {"hidden_size": 32, "epochs": 3}),
-    "generate": ("generator", "SequenceGenerator", {"hidden_size": 64, "epochs": 3}),
-    "forecast": ("forecaster", "Forecaster", {"hidden_size": 16, "epochs": 3}),
+    "classify": ("classifying.classifier", "SequenceClassifier", {"hidden_size": 32, "epochs": 3}),
+    "regress": ("classifying.regressor", "SequenceRegressor", {"hidden_size": 32, "epochs": 5}),
+    "tag": ("tagging.tagger", "SequenceTagger", {"hidden_size": 32, "epochs": 3}),
+    "translate": ("writing.translator", "Translator", {"hidden_size": 64, "epochs": 3}),
+    "caption": ("writing.captioner", "Captioner", {"hidden_size": 64, "epochs": 3}),
+    "fill": ("filling.filler", "BlankFiller", {"hidden_size": 32, "epochs": 3}),
+    "generate": ("generating.generator", "SequenceGenerator", {"hidden_size": 64, "epochs": 3}),
+    "forecast": ("forecasting.forecaster", "Forecaster", {"hidden_size": 16, "epochs": 3}),
 }
 MEMORY = "columns.json"
 

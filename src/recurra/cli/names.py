@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recurra.cli.tour import as_names_are_written, tour
-from recurra.data.countries import find_country
+from recurra.data.sources.countries import find_country
 from recurra.errors import ArgumentError, RecurraWarning
 from recurra.tasks import SequenceGenerator
 
 if TYPE_CHECKING:
-    from recurra.data.names import NameTable
+    from recurra.data.sources.names import NameTable
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ def cache_folder() -> Path:
 
 def _train(training: Training, folder: Path) -> SequenceGenerator:
     from recurra.cli.names_report import write_names_report
-    from recurra.data.names import load_names, read_names
+    from recurra.data.sources.names import load_names, read_names
     from recurra.data.splits import group_key, split_by_group
 
     table: NameTable = (

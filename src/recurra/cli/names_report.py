@@ -11,7 +11,7 @@ from recurra.report.generator import GeneratorReport, SampleRow, ScoreRow, write
 from recurra.tasks import SequenceGenerator, mean_losses, score_labels
 
 if TYPE_CHECKING:
-    from recurra.data.names import NameTable
+    from recurra.data.sources.names import NameTable
 
 
 def write_names_report(

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from recurra.cli.columns import is_empty
 from recurra.cli.models import Memory, load_model
 from recurra.cli.reading import read_series_rows
-from recurra.cli.task_inputs import named
+from recurra.cli.training.columns import is_empty
+from recurra.cli.training.inputs import named
 from recurra.cli.writing import row_writer
-from recurra.data.tables import Table, columns_of, iter_rows, shown_cell
-from recurra.data.text_lines import opened, shown_path, text_lines
+from recurra.data.tables.table import Table, columns_of, iter_rows, shown_cell
+from recurra.data.tables.text_lines import opened, shown_path, text_lines
 from recurra.errors import ArgumentError, DataError
 from recurra.tasks.estimator import SequenceEstimator
 
@@ -179,7 +179,7 @@ def _read(
     if condition is None and "condition" in columns:
         condition = [str(cell) for cell in piece.columns[columns["condition"]]]
     if memory.task == "caption":
-        from recurra.cli.pictures import read_pictures_of
+        from recurra.cli.training.pictures import read_pictures_of
 
         return read_pictures_of(cells, piece, int(memory.settings.get("size", 32))), condition
     if memory.task == "tag":
@@ -191,7 +191,7 @@ def _read(
 
 def _write_conllu(model: SequenceEstimator, memory: Memory, path: Path, request: Request) -> None:
     """Tag a CoNLL-U file sentence by sentence; all else in it stays as it was."""
-    from recurra.data.conllu import TaggedSentence, iter_conllu, write_conllu
+    from recurra.data.tables.conllu import TaggedSentence, iter_conllu, write_conllu
 
     column = str(memory.columns.get("conllu", "UPOS"))
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.cli.columns import Column, Role, choose, is_empty, number_of
-from recurra.data.tables import Table, read_table, shown_cell
-from recurra.data.text_lines import opened, shown_path, text_lines
+from recurra.cli.training.columns import Column, Role, choose, is_empty, number_of
+from recurra.data.tables.table import Table, read_table, shown_cell
+from recurra.data.tables.text_lines import opened, shown_path, text_lines
 from recurra.errors import ArgumentError, DataError
-from recurra.tasks.judged import Part
+from recurra.tasks.judging.judged import Part
 
 TEST_NAMES = ("test", "held-out", "held out", "holdout", "eval", "evaluation")
 TRAIN_NAMES = ("train", "training", "valid", "validation", "dev", "val")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from recurra.cli.options import flat
+from recurra.cli.training.options import flat
 
 Model = Annotated[Path, typer.Argument(help="The model's folder.", show_default=False)]
 Output = Annotated[

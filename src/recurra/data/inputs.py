@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from recurra.data.tables import shown_cell
+from recurra.data.tables.table import shown_cell
 from recurra.errors import ArgumentTypeError, DataError
 
 Kind = Literal["text", "symbols", "numbers"]

@@ -32,7 +32,7 @@ from recurra.tasks import (
     SequenceRegressor,
     SequenceTagger,
 )
-from recurra.tasks.number_sequences import NumberSequences
+from recurra.tasks.generating.number_sequences import NumberSequences
 from recurra.tasks.parameters import not_fitted
 
 Notes = dict[str, Any]

@@ -5,7 +5,7 @@ from typing import Any
 from recurra.data import tokens
 from recurra.data.bags import BAG_BUCKETS
 from recurra.data.vocabulary import END, SPECIAL, START, UNKNOWN
-from recurra.tasks.number_sequences import NumberSequences
+from recurra.tasks.generating.number_sequences import NumberSequences
 
 _SPECIAL = {"end": END, "unknown": UNKNOWN, "start": START, "first_symbol": SPECIAL}
 _FIRST = (

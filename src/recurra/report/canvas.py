@@ -111,6 +111,7 @@ def paper(height: float, left: float, right: float, top: float, bottom: float) -
 
 def style_axes(axes: "Axes") -> None:
     """Leave the axes their lower edge alone, in the rules' colour."""
+    axes.grid(visible=False, which="both")
     for name, spine in axes.spines.items():
         spine.set(visible=name == "bottom", color=LIGHT["rule"], linewidth=0.8, sketch_params=None)
     axes.tick_params(

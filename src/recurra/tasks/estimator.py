@@ -16,10 +16,10 @@ from torch import nn
 from recurra.errors import ArgumentError, ModelFileError
 from recurra.gradients.clip import check_band
 from recurra.layers import Recurrent
-from recurra.tasks.parameters import Parameters, check_numbers, not_fitted
-from recurra.tasks.restoring import check_tensors, given_parameters, plain_parameters
+from recurra.tasks.parameters import Parameters, check_checkpoint, check_numbers, not_fitted
+from recurra.tasks.restoring import RUN_ONLY, check_tensors, given_parameters, plain_parameters
 from recurra.tasks.storage import Saved, read_model, write_model
-from recurra.training import Callback, History, Trainer, make_schedule
+from recurra.training import Callback, Checkpoints, History, Trainer, make_schedule
 from recurra.training.loop import Batches, Loss
 from recurra.training.progress import TerminalProgress
 
@@ -61,6 +61,11 @@ class SequenceEstimator(Parameters, Fitted, ABC):
         random_state: a number for the same model every time, or None.
         progress: whether to show progress on the error stream.
         callbacks: what listens to training, `recurra.training.Callback`s.
+        checkpoint: a folder in which `fit` saves itself after each epoch and every ten minutes,
+            `recurra.training.Checkpoints` for other times, or None; random_state must then be a
+            whole number.
+        resume: whether `fit` goes on from the newest checkpoint, if there is one; it ends with the
+            bits it would have had without a break.
     """
 
     cell: str | type[nn.Module] = "lstm"
@@ -84,6 +89,8 @@ class SequenceEstimator(Parameters, Fitted, ABC):
     random_state: Any = None
     progress: bool = False
     callbacks: Sequence[Callback] | None = None
+    checkpoint: str | os.PathLike[str] | Checkpoints | None = None
+    resume: bool = False
 
     @property
     def parameter_count_(self) -> int:
@@ -212,7 +219,11 @@ class SequenceEstimator(Parameters, Fitted, ABC):
     def _train(self, train: Batches, valid: Batches | None, loss: Loss, unit: str) -> None:
         """Train `network_` and keep the record."""
         trainer = self._trainer(loss, self.epochs * len(train), unit)
-        self.history_ = trainer.fit(train, valid, epochs=self.epochs)
+        place = self.checkpoint
+        trainer.checkpoints = Checkpoints(place) if isinstance(place, str | os.PathLike) else place
+        given = self.get_params(deep=False)
+        trainer.settings = {name: v for name, v in given.items() if name not in RUN_ONLY}
+        self.history_ = trainer.fit(train, valid, epochs=self.epochs, resume=self.resume)
         self.network_.eval()
 
     def _check_parameters(self) -> None:
@@ -228,6 +239,7 @@ class SequenceEstimator(Parameters, Fitted, ABC):
         )
         if self.clip is not None:
             check_band(*self.clip)
+        check_checkpoint(self.checkpoint, self.resume, self.random_state)
 
     def _target_device(self) -> torch.device:
         if self.device == "auto":

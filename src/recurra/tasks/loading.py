@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 from torch import nn
 
 from recurra.errors import ModelFileError
-from recurra.tasks.blank import BlankFiller
-from recurra.tasks.captioner import Captioner
-from recurra.tasks.classifier import SequenceClassifier
-from recurra.tasks.forecaster import Forecaster
-from recurra.tasks.generator import SequenceGenerator
-from recurra.tasks.regressor import SequenceRegressor
+from recurra.tasks.classifying.classifier import SequenceClassifier
+from recurra.tasks.classifying.regressor import SequenceRegressor
+from recurra.tasks.filling.filler import BlankFiller
+from recurra.tasks.forecasting.forecaster import Forecaster
+from recurra.tasks.generating.generator import SequenceGenerator
 from recurra.tasks.storage import read_model
-from recurra.tasks.tagger import SequenceTagger
-from recurra.tasks.translator import Translator
+from recurra.tasks.tagging.tagger import SequenceTagger
+from recurra.tasks.writing.captioner import Captioner
+from recurra.tasks.writing.translator import Translator
 
 if TYPE_CHECKING:
     from recurra.tasks.estimator import SequenceEstimator

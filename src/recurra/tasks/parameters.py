@@ -95,6 +95,21 @@ def check_numbers(
                 raise ArgumentError(f"{name} must be {wanted}, got {value!r}.")
 
 
+def check_checkpoint(checkpoint: Any, resume: Any, random_state: Any) -> None:
+    """Raise `ArgumentError` unless a fit that saves itself, or is resumed, comes out the same."""
+    if not isinstance(resume, bool):
+        raise ArgumentError(f"resume must be True or False, got {resume!r}.")
+    if checkpoint is None:
+        if resume:
+            raise ArgumentError("resume=True needs checkpoint, the folder to go on from.")
+        return
+    if isinstance(random_state, bool) or not isinstance(random_state, Integral):
+        raise ArgumentError(
+            f"checkpoint needs a whole number as random_state, got {random_state!r}: a fit that is "
+            "resumed must split its data as before."
+        )
+
+
 def _number(value: Any) -> bool:
     # NumPy's numbers too, which a search over a range hands in.
     return type(value) is not bool and isinstance(value, Real) and math.isfinite(value)

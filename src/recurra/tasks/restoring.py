@@ -9,7 +9,7 @@ from recurra.errors import ArgumentError, ModelFileError
 from recurra.tasks.storage import Saved
 
 # Parameters of a run, not of the model: they are not saved.
-_RUN_ONLY = ("callbacks", "device", "progress")
+RUN_ONLY = ("callbacks", "checkpoint", "device", "progress", "resume")
 
 
 def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -17,7 +17,7 @@ def plain_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises `ArgumentError` for one that cannot be written down.
     """
-    kept = {name: value for name, value in parameters.items() if name not in _RUN_ONLY}
+    kept = {name: value for name, value in parameters.items() if name not in RUN_ONLY}
     if isinstance(kept["cell"], type):
         kept["cell"] = {"class": kept["cell"].__name__}
     return {name: _plain(name, value) for name, value in kept.items()}

@@ -19,6 +19,7 @@ import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from recurra.durable import sync_folder, write_synced
 from recurra.errors import ModelFileError
 from recurra.version import __version__
 
@@ -98,8 +99,9 @@ def write_model(
     beside = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
         for name, content in files.items():
-            _write_durably(beside / name, content)
+            write_synced(beside / name, content)
         beside.chmod(0o755)
+        sync_folder(beside)
         _move_into_place(beside, path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
@@ -159,7 +161,7 @@ def _move_into_place(beside: Path, path: Path) -> None:
             shutil.rmtree(aside, ignore_errors=True)
     else:
         beside.rename(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _as_json(record: dict[str, Any]) -> bytes:
@@ -168,23 +170,6 @@ def _as_json(record: dict[str, Any]) -> bytes:
 
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _write_durably(file: Path, content: bytes) -> None:
-    with file.open("wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "nt":  # Windows has no handle on a folder to sync
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _read_bytes(file: Path) -> bytes:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from recurra.training.history import Epoch
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 class Callback:
     """Listens to a training run; every method does nothing unless overridden.
 
-    The names are those of Keras and skorch.
+    The names are those of Keras and skorch. A run that is resumed tells of its beginning again,
+    and of that of the epoch it goes on with.
     """
 
     def on_train_begin(self, trainer: Trainer) -> None:
@@ -29,3 +31,10 @@ class Callback:
 
     def on_train_end(self, trainer: Trainer) -> None:
         """Run once training has ended, for whatever reason."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a checkpoint must keep of the callback: numbers, text, tensors."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned, before the training that is resumed begins."""

@@ -1,8 +1,9 @@
-"""The training loop: any module, any batches, the norm band, early stopping."""
+"""The training loop: any module, any batches, the norm band, early stopping, checkpoints."""
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any, Protocol
 
 import torch
@@ -11,10 +12,13 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils._pytree import tree_map_only
 
-from recurra.errors import DivergenceError
+from recurra.errors import ArgumentError, DivergenceError
 from recurra.gradients.clip import clip_groups_, gradient_groups, total_of
 from recurra.training.callback import Callback
+from recurra.training.checkpoints import Checkpoints, Keeper
 from recurra.training.history import Epoch, History
+from recurra.training.place import Place
+from recurra.training.trainer_state import load_trainer_state, trainer_state
 
 # (model, batch) -> the batch's summed loss, and how much it weighs (its symbols, say);
 # with a state to carry (model, batch, state) -> those, and the state to go on from.
@@ -51,6 +55,8 @@ class Trainer:
         patience: how many epochs without a better validation loss end the training; None for
             never. The weights of the best epoch are kept in any case.
         callbacks: what listens.
+        checkpoints: where and when the run is saved, or None.
+        settings: what else a run must have in common with the one it resumes, by name.
     """
 
     def __init__(
@@ -65,6 +71,8 @@ class Trainer:
         carry: bool = False,
         patience: int | None = None,
         callbacks: Sequence[Callback] = (),
+        checkpoints: Checkpoints | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.model = model
         self.loss = loss
@@ -76,58 +84,102 @@ class Trainer:
         self.state: Any = None  # what the piece before ended in
         self.patience = patience
         self.callbacks = list(callbacks)
+        self.checkpoints = checkpoints
+        self.settings = dict(settings or {})
         self.history = History(band=clip, clip_by=clip_by)
+        self.best: dict[str, Tensor] | None = None  # the weights of the best epoch of this run
+        self.place = Place()
+        self.first = 0  # epochs that were over before this run
         self.epochs = 0
         self.batches_per_epoch = 0
+        self._keeper: Keeper | None = None
 
-    def fit(self, train: Batches, valid: Batches | None = None, *, epochs: int) -> History:
+    @property
+    def steps(self) -> int:
+        """How many optimiser steps were made."""
+        return len(self.history.gradient_norms)
+
+    def fit(
+        self, train: Batches, valid: Batches | None = None, *, epochs: int, resume: bool = False
+    ) -> History:
         """Train for at most `epochs` (more) passes over `train` and return the record.
 
         With `valid` the model ends with the weights that were best on it. Ctrl-C ends the
         training after at least one epoch as patience would, and goes through before that.
-        Raises `DivergenceError` when the loss is no longer finite.
+        With `resume` it goes on after the newest of `checkpoints`, if there is one, and ends with
+        the bits it would have had; the random numbers may come from torch's generator and from
+        those that are attributes of `train`.
+
+        Raises `DivergenceError` when the loss is no longer finite, `ArgumentError` when the run to
+        resume had other settings or another run has its folder.
         """
         self.epochs, self.batches_per_epoch = epochs, len(train)
-        best: dict[str, Tensor] | None = None
-        self._tell("on_train_begin")
-        try:
-            done = len(self.history.epochs)  # by an earlier call
-            for number in range(done + 1, done + epochs + 1):
-                epoch = self.run_epoch(number, train, valid)
-                self.history.epochs.append(epoch)
-                if epoch.best:
-                    best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
-                self._tell("on_epoch_end", epoch)
-                if self._out_of_patience():
-                    self.history.stopped = "patience"
-                    break
-        except KeyboardInterrupt:
-            if best is None:
-                raise
-            self.history.stopped = "interrupted"
-        finally:
-            self._tell("on_train_end")
-        if best is not None:
-            self.model.load_state_dict(best)
+        self.first = len(self.history.epochs)  # earlier calls made some
+        with ExitStack() as stack:
+            self._begin(train, valid, resume, stack)
+            self._tell("on_train_begin")
+            self.place.restore(train)
+            try:
+                self._run_epochs(train, valid)
+            except KeyboardInterrupt:
+                if self.best is None:
+                    raise
+                self.history.stopped = "interrupted"
+            finally:
+                self._tell("on_train_end")
+        if self.best is not None:
+            self.model.load_state_dict(self.best)
         return self.history
+
+    def _begin(self, train: Batches, valid: Batches | None, resume: bool, stack: ExitStack) -> None:
+        """Start at the beginning, or, where the run is to be resumed, where it was."""
+        self.best, self.place = None, Place()
+        if self.checkpoints is not None:
+            self._keeper = stack.enter_context(Keeper(self.checkpoints, self))
+            stack.callback(setattr, self, "_keeper", None)
+            self._keeper.begin(train, valid, resume=resume)
+        elif resume:
+            raise ArgumentError("resume=True needs checkpoints, the folder of those.")
+
+    def _run_epochs(self, train: Batches, valid: Batches | None) -> None:
+        """Go through the epochs, or until patience is at its end."""
+        last = self.first + self.epochs
+        done = len(self.history.epochs) > self.first and self._out_of_patience()
+        while not done and len(self.history.epochs) < last:
+            epoch = self.run_epoch(len(self.history.epochs) + 1, train, valid)
+            self.history.epochs.append(epoch)
+            self.place = Place()
+            if epoch.best:
+                self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+            self._tell("on_epoch_end", epoch)
+            done = self._out_of_patience()
+            if self._keeper is not None:
+                self._keeper.epoch_done(last=done or epoch.number == last)
+        if done:
+            self.history.stopped = "patience"
 
     def run_epoch(self, number: int, train: Batches, valid: Batches | None) -> Epoch:
         """Go through `train` once, then through `valid`, and return the epoch's record."""
         self._tell("on_epoch_begin", number)
-        began = time.perf_counter()
+        place = self.place
+        began = time.perf_counter() - place.seconds
         self.model.train()
-        self.state = None
-        total = weight = 0.0
-        for batch in train:
-            batch_total, batch_weight = self.train_step(batch)
-            total, weight = total + batch_total, weight + batch_weight
+        if not place.batches:
+            self.state = None
+        for batch in place.rest(train, kept=self._keeper is not None):
+            total, weight = self.train_step(batch)
+            place.batches += 1
+            place.total, place.weight = place.total + total, place.weight + weight
+            place.seconds = time.perf_counter() - began
+            if self._keeper is not None:
+                self._keeper.step_done()
         valid_loss = None if valid is None else self.evaluate(valid)
-        judged = total / weight if valid_loss is None else valid_loss
+        judged = place.total / place.weight if valid_loss is None else valid_loss
         before = self.history.best
         lowest = math.inf if before is None else _judged(before)
         return Epoch(
             number=number,
-            train_loss=total / weight,
+            train_loss=place.total / place.weight,
             valid_loss=valid_loss,
             seconds=time.perf_counter() - began,
             learning_rate=self.optimizer.param_groups[0]["lr"],
@@ -185,6 +237,14 @@ class Trainer:
             total, weight = total + float(batch_total), weight + batch_weight
         self.state = kept
         return total / weight
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that training goes on from, but for the random numbers."""
+        return trainer_state(self)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned; raises `ModelFileError` if it does not fit."""
+        load_trainer_state(self, state)
 
     def _out_of_patience(self) -> bool:
         best = self.history.best

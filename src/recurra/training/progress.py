@@ -31,11 +31,13 @@ class TerminalProgress(Callback):
         self._valid = ""
         self._losses: list[float] = []
         self._began = 0.0
+        self._before = 0
 
     def on_train_begin(self, trainer: Trainer) -> None:
         """Start the bar."""
         self._began = time.monotonic()
         self._valid = ""
+        self._before = len(trainer.history.epochs) - trainer.first  # made before it was resumed
         if not sys.stderr.isatty():
             return
         from rich.console import Console
@@ -56,6 +58,7 @@ class TerminalProgress(Callback):
         self._task = self._bar.add_task(
             "training",
             total=trainer.epochs * trainer.batches_per_epoch,
+            completed=self._before * trainer.batches_per_epoch + trainer.place.batches,
             epoch=1,
             epochs=trainer.epochs,
             loss=0.0,
@@ -86,7 +89,9 @@ class TerminalProgress(Callback):
             f"epoch {epoch.number}/{trainer.epochs}: loss {epoch.train_loss:.3f}{valid}"
             f"{f' {self.unit}' if self.unit else ''}, {epoch.seconds:.1f} s"
         )
-        left = (time.monotonic() - self._began) / epoch.number * (trainer.epochs - epoch.number)
+        done = epoch.number - trainer.first
+        each = (time.monotonic() - self._began) / max(1, done - self._before)
+        left = each * (trainer.epochs - done)
         if self._bar is not None:
             self._bar.console.print(line, highlight=False)
         elif left:

@@ -17,18 +17,18 @@ from recurra.networks.bag import BesideBag
 from recurra.networks.encoder import Encoder
 from recurra.networks.running_pool import RunningPool
 from recurra.networks.tagger import TaggerNetwork
-from recurra.tasks.classifier import SequenceClassifier
+from recurra.tasks.classifying.classifier import SequenceClassifier
+from recurra.tasks.classifying.regressor import SequenceRegressor
 from recurra.tasks.estimator import SequenceEstimator
-from recurra.tasks.forecaster import Forecaster
-from recurra.tasks.generator import SequenceGenerator
-from recurra.tasks.lexicon import check_label
+from recurra.tasks.forecasting.forecaster import Forecaster
+from recurra.tasks.generating.generator import SequenceGenerator
+from recurra.tasks.generating.lexicon import check_label
+from recurra.tasks.generating.symbol_sequences import SymbolSequences
 from recurra.tasks.reading import Reading
-from recurra.tasks.regressor import SequenceRegressor
 from recurra.tasks.streaming.bag import RunningBag
 from recurra.tasks.streaming.reader import State, StreamReader, fresh_layer_state, run_layer
 from recurra.tasks.supervised import SupervisedEstimator
-from recurra.tasks.symbol_sequences import SymbolSequences
-from recurra.tasks.tagger import SequenceTagger
+from recurra.tasks.tagging.tagger import SequenceTagger
 
 
 def reader_for(estimator: SequenceEstimator) -> StreamReader:

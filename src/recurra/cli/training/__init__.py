@@ -1,0 +1,1 @@
+"""`recurra train`: from a table to a model and a report."""

@@ -1,0 +1,1 @@
+"""Users' files: CSV, TSV, JSON Lines, Parquet and CoNLL-U, read strictly."""

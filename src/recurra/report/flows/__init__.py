@@ -1,0 +1,1 @@
+"""How gradients flow, drawn and put in words."""

@@ -1,0 +1,1 @@
+"""Many to one: a class, or numbers, for a sequence."""

@@ -1,0 +1,1 @@
+"""The bidirectional example: the word that belongs in a blank."""

@@ -1,0 +1,1 @@
+"""Series: what follows, how surely, and how well that went in the past."""

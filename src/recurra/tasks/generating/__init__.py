@@ -1,0 +1,1 @@
+"""One to many: new sequences like those that were learned."""

@@ -1,0 +1,1 @@
+"""How good a fitted model is, beside what can be had without it."""

@@ -1,0 +1,1 @@
+"""Many to many, step by step: a tag for each word."""

@@ -1,0 +1,1 @@
+"""Commands that the tests of all folders below share (`commands.py`)."""
