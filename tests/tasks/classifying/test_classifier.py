@@ -264,3 +264,17 @@ def test_gradients_are_truncated_and_clipped_by_layer_where_asked() -> None:
     assert model.network_.deep.encoder.recurrent.truncate == 2
     assert model.history_.clip_by == "layer"
     assert model.history_.group_norms
+
+
+def test_without_a_validation_part_there_is_no_bag_of_words() -> None:
+    model = small(epochs=1, validation_fraction=0.0).fit(*reviews(40))
+    assert model.mix_ == (1.0, 0.0)
+    assert not hasattr(model.network_, "bag")
+
+
+def test_a_feature_that_never_changes_is_no_division_by_zero() -> None:
+    X = np.random.default_rng(0).normal(size=(30, 4, 2))
+    X[..., 1] = 1e6 + 0.1
+    model = small(epochs=1).fit(X, np.arange(30) % 2)
+    assert np.isfinite(model.predict_proba(X)).all()
+    assert model.reading_.deviation[1] == 1.0
