@@ -1,40 +1,18 @@
 """A linear model on the words of a text, beside the network that reads them in order."""
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-
-class Terms(Protocol):
-    """The words and pairs of B texts, as `recurra.data.bags.Bags` has them."""
-
-    @property
-    def terms(self) -> Tensor:
-        """Return (P,), their numbers."""
-        ...
-
-    @property
-    def rows(self) -> Tensor:
-        """Return (P,), which text has each."""
-        ...
-
-    @property
-    def counts(self) -> Tensor:
-        """Return (P,), how often."""
-        ...
-
-    @property
-    def texts(self) -> int:
-        """Return B."""
-        ...
+from recurra.data.bags import Bags
 
 
 class TextBatch(NamedTuple):
     """B texts twice: as the reader takes them, and as bags."""
 
     words: Any
-    bags: Terms
+    bags: Bags
 
 
 class BagOfWords(nn.Module):
@@ -58,13 +36,13 @@ class BagOfWords(nn.Module):
         self.register_buffer("weight", torch.zeros(terms, outputs))
         self.register_buffer("bias", torch.zeros(outputs))
 
-    def values(self, bags: Terms) -> Tensor:
+    def values(self, bags: Bags) -> Tensor:
         """Return each term's share in its text's vector: (P,) float64."""
         values = (1 + bags.counts.log()) * self.idf.double()[bags.terms]
         length = values.new_zeros(bags.texts).index_add(0, bags.rows, values.square()).sqrt()
         return values / length.clamp(min=1e-12)[bags.rows]
 
-    def forward(self, bags: Terms) -> Tensor:
+    def forward(self, bags: Bags) -> Tensor:
         """Return the scores of the texts: (B, C) float64."""
         weighted = self.values(bags).unsqueeze(-1) * self.weight.double()[bags.terms]
         scores = weighted.new_zeros(bags.texts, weighted.shape[-1])

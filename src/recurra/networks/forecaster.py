@@ -1,13 +1,13 @@
 """Series ahead: a window of the past read, and what follows it forecast at once."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recurra.errors import ArgumentError
 from recurra.layers import Recurrent
 from recurra.networks.embedding import drop_features, embedding
 from recurra.networks.heads import Head
+from recurra.networks.linear import linear_like
 
 DECODERS = ("direct", "recurrent")
 
@@ -92,18 +92,18 @@ class ForecastNetwork(nn.Module):
         else:
             ran, _ = self.decoder(self._decoder_input(x, known).to(dtype), state)
             features = drop_features(ran, rate).transpose(0, 1).to(wide)
-        raw = _linear(self.out, features)
+        raw = linear_like(self.out, features)
         if self.linear is not None:
-            along = _linear(self.linear, x[..., 0].T.to(wide))
+            along = linear_like(self.linear, x[..., 0].T.to(wide))
             raw = torch.cat([raw[..., :1] + along.unsqueeze(-1), raw[..., 1:]], -1)
         return self.head.spread(raw)
 
     def _ahead(self, last: Tensor, known: Tensor | None) -> Tensor:
         """Return (B, H, D): a linear map of the last output a step ahead, and of its covariates."""
-        steps = _linear(self.steps, last).view(len(last), self.horizon, -1)
+        steps = linear_like(self.steps, last).view(len(last), self.horizon, -1)
         if self.known is None or known is None:
             return steps
-        return steps + _linear(self.known, known.transpose(0, 1).to(last.dtype))
+        return steps + linear_like(self.known, known.transpose(0, 1).to(last.dtype))
 
     def _decoder_input(self, x: Tensor, known: Tensor | None) -> Tensor:
         """Return (H, B, K + 2): the covariates, how far ahead from 0 to 1, and one."""
@@ -111,9 +111,3 @@ class ForecastNetwork(nn.Module):
         place = far.view(-1, 1, 1).expand(-1, x.shape[1], 1)
         parts = [place, torch.ones_like(place)]
         return torch.cat(parts if known is None else [known, *parts], -1)
-
-
-def _linear(layer: nn.Linear, x: Tensor) -> Tensor:
-    """Return the layer's product in the precision of x."""
-    bias = None if layer.bias is None else layer.bias.to(x.dtype)
-    return F.linear(x, layer.weight.to(x.dtype), bias)

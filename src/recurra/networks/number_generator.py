@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from recurra.layers import Recurrent
 from recurra.networks.embedding import drop_features, embedding
+from recurra.networks.linear import linear_like
 from recurra.networks.readers import NumberReader
 
 State = tuple[Tensor, ...]
@@ -100,7 +101,7 @@ class NumberGenerator(nn.Module):
         out = drop_features(out, self.dropout if self.training else 0.0)
         if not self.training:
             out = out.double()  # so that a row is the same in any batch
-        raw = F.linear(out, self.head.weight.to(out), self.head.bias.to(out))
+        raw = linear_like(self.head, out)
         return self._read(raw, before[..., :-1].to(raw)), state
 
     def standard(self, x: Tensor) -> Tensor:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recurra.networks.encoder import Encoder
+from recurra.networks.linear import linear_like
 from recurra.networks.pooling import Pooling
 
 
@@ -27,5 +27,4 @@ class PooledNetwork(nn.Module):
     def forward(self, batch: Any, lengths: Tensor) -> Tensor:
         """Return (B, O); float64 when not training, so that a row is the same in any batch."""
         out, _ = self.encoder(batch, lengths)
-        pooled = self.pooling(out, lengths)
-        return F.linear(pooled, self.head.weight.to(pooled), self.head.bias.to(pooled))
+        return linear_like(self.head, self.pooling(out, lengths))

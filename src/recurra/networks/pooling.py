@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from recurra.errors import ArgumentError
+from recurra.networks.linear import linear_like
 
 POOLINGS = ("last", "mean", "max", "attention", "mix")
 
@@ -65,9 +66,11 @@ class Pooling(nn.Module):
         return out.masked_fill(~real, -math.inf).amax(0).masked_fill(~real[0], 0.0)
 
     def _attend(self, out: Tensor, real: Tensor) -> Tensor:
-        key, query = self.key, self.query
-        u = torch.tanh(nn.functional.linear(out, key.weight.to(out.dtype), key.bias.to(out.dtype)))
-        score = nn.functional.linear(u, query.weight.to(out.dtype))
+        score = self.scores(out)
         # Softmax over the real steps; a row that has none gets zeros.
         weight = score.masked_fill(~real, -math.inf).softmax(0).masked_fill(~real, 0.0)
         return (weight * out).sum(0)
+
+    def scores(self, out: Tensor) -> Tensor:
+        """Return how much attention each output (..., N) deserves: (..., 1)."""
+        return linear_like(self.query, torch.tanh(linear_like(self.key, out)))

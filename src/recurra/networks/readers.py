@@ -1,37 +1,13 @@
 """What stands before a recurrent layer: from symbols, words or numbers to features."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from recurra.data.words import WordBatch
 from recurra.networks.embedding import embedding
-
-
-class Words(Protocol):
-    """The words of B rows, as `recurra.data.words.WordBatch` has them."""
-
-    @property
-    def places(self) -> Tensor:
-        """Return (T, B), which of the W different words each is."""
-        ...
-
-    @property
-    def words(self) -> Tensor:
-        """Return (W,), their numbers."""
-        ...
-
-    @property
-    def pieces(self) -> Tensor:
-        """Return (P,), the numbers of all words' pieces."""
-        ...
-
-    @property
-    def offsets(self) -> Tensor:
-        """Return (W,), where each word's pieces begin."""
-        ...
 
 
 class SymbolReader(nn.Module):
@@ -59,7 +35,7 @@ class SymbolReader(nn.Module):
 
 
 class WordReader(nn.Module):
-    """Reads each word as its own embedding plus the mean of its pieces': `Words` -> (T, B, E).
+    """Reads each word as its own embedding plus the mean of its pieces': `WordBatch` -> (T, B, E).
 
     Words alike in spelling are read alike, and a word never seen is read by its pieces. Each
     different word of a batch is looked up once. Source: Bojanowski et al., arXiv 1607.04606.
@@ -79,7 +55,7 @@ class WordReader(nn.Module):
         self.pieces = embedding(buckets, size, size**-0.5)
         self.output_size, self.forget, self.unknown = size, forget, unknown
 
-    def forward(self, batch: Words) -> Tensor:
+    def forward(self, batch: WordBatch) -> Tensor:
         """Return the features of the words."""
         numbers = batch.words
         if self.training and self.forget:

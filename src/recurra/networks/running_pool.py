@@ -3,7 +3,6 @@
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from recurra.networks.pooling import Pooling
@@ -56,7 +55,7 @@ class RunningPool:
         }
         if self.pooling.kind != "attention":
             return new | {"sum": kept["sum"] + (out * real).sum(0)}
-        score = self._score(out).masked_fill(~real, -math.inf)
+        score = self.pooling.scores(out).masked_fill(~real, -math.inf)
         top = torch.maximum(kept["top"], score.amax(0))
         # Nothing has come yet where the top is minus infinity.
         level = torch.where(top.isfinite(), top, 0.0)
@@ -77,8 +76,3 @@ class RunningPool:
         if kind == "attention":
             return torch.where(some, kept["sum"] / kept["weight"].clamp(min=1e-300), 0.0)
         return {"last": kept["last"], "mean": mean, "max": most}[kind]
-
-    def _score(self, out: Tensor) -> Tensor:
-        key, query = self.pooling.key, self.pooling.query
-        u = torch.tanh(F.linear(out, key.weight.to(out), key.bias.to(out)))
-        return F.linear(u, query.weight.to(out))

@@ -3,10 +3,10 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from recurra.networks.encoder import Encoder
+from recurra.networks.linear import linear_like
 
 
 class TaggerNetwork(nn.Module):
@@ -25,12 +25,13 @@ class TaggerNetwork(nn.Module):
     def forward(self, batch: Any, lengths: Tensor) -> Tensor:
         """Return (T, B, C); float64 when not training, so that a row is the same in any batch."""
         out, _ = self.encoder(batch, lengths)
-        return self._scores(out)
+        return self.scores(out)
 
-    def _scores(self, out: Tensor) -> Tensor:
+    def scores(self, out: Tensor) -> Tensor:
+        """Return the scores (..., C) of the layer's outputs; float64 when not training."""
         if not self.training:
             out = out.double()
-        return F.linear(out, self.head.weight.to(out), self.head.bias.to(out))
+        return linear_like(self.head, out)
 
 
 class BlankNetwork(TaggerNetwork):
@@ -50,4 +51,4 @@ class BlankNetwork(TaggerNetwork):
         """
         inputs, blank = batch
         out, _ = self.encoder(inputs, lengths)
-        return self._scores(out[blank, torch.arange(len(blank), device=blank.device)])
+        return self.scores(out[blank, torch.arange(len(blank), device=blank.device)])

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from recurra.data.inputs import read_inputs
@@ -15,6 +14,7 @@ from recurra.errors import ArgumentError, DataError
 from recurra.networks import GeneratorNetwork, PooledNetwork
 from recurra.networks.bag import BesideBag
 from recurra.networks.encoder import Encoder
+from recurra.networks.linear import linear_like
 from recurra.networks.running_pool import RunningPool
 from recurra.networks.tagger import TaggerNetwork
 from recurra.tasks.classifying.classifier import SequenceClassifier
@@ -138,8 +138,7 @@ class PooledReader(_EncoderReader):
         kept = {n[5:]: torch.stack([s[n] for s in states]).to(out.device) for n in names}
         kept = self._pool.update(kept, out, lengths)
         pooled = self._pool.pooled(kept)
-        head = self._deep.head
-        scores = F.linear(pooled, head.weight.to(pooled), head.bias.to(pooled))
+        scores = linear_like(self._deep.head, pooled)
         for b, state in enumerate(after):
             state |= {f"pool.{name}": tensor[b].clone() for name, tensor in kept.items()}
         if self._bag is not None:
@@ -161,7 +160,7 @@ class TagReader(_EncoderReader):
         network = estimator.network_
         assert isinstance(network, TaggerNetwork)
         super().__init__(estimator, network.encoder)
-        self._head = network.head
+        self._network = network
 
     def _read(self, piece: Any) -> Any:
         return list(piece) if isinstance(piece, str) else super()._read(piece)
@@ -172,9 +171,7 @@ class TagReader(_EncoderReader):
     ) -> tuple[list[State], list[Any]]:
         """Read rows on; return the states after them, and the predictions."""
         out, lengths, after = self._run(states, rows)
-        out = out.double()
-        scores = F.linear(out, self._head.weight.to(out), self._head.bias.to(out))
-        p = scores.softmax(-1).cpu().numpy()
+        p = self._network.scores(out).softmax(-1).cpu().numpy()
         return after, [p[:T, b] for b, T in enumerate(lengths.tolist())]
 
 

@@ -1,0 +1,13 @@
+"""A linear layer in the precision of its input."""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def linear_like(layer: nn.Linear, x: Tensor) -> Tensor:
+    """Return the layer's product with x, computed in x's dtype.
+
+    Predictions are computed in float64 from there on, so that a row is the same in any batch.
+    """
+    bias = None if layer.bias is None else layer.bias.to(x)
+    return F.linear(x, layer.weight.to(x), bias)
