@@ -1,0 +1,1 @@
+"""A model behind HTTP and WebSockets: predictions, streams, a page."""
