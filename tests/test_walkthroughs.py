@@ -15,8 +15,8 @@ FOLDER = Path(__file__).parents[1] / "walkthroughs"
 PATHS = sorted(FOLDER.glob("*.ipynb"))
 # What a machine, a user's folder, a failed cell or a warning leaves behind.
 TRACES = re.compile(
-    r"/home/|/root/|/tmp/|/Users/|/work/|/usr/|site-packages|[A-Z]:\\\\|ipykernel_\d"
-    r"|Traceback|Warning:|0x[0-9a-f]{8,}|<matplotlib|\bText\("
+    re.escape(str(FOLDER.parent)) + r"|/home/|/root/|/tmp/|/Users/|/usr/|/opt/|/mnt/"
+    r"|site-packages|[A-Z]:\\\\|ipykernel_\d|Traceback|Warning:|0x[0-9a-f]{8,}|<matplotlib|\bText\("
 )
 # What a notebook prints where what it set out to show did not come out.
 FAILED = re.compile(r"\b(IS NOT|DOES NOT BEAT|DO NOT EXCEED|ABOVE)\b")
