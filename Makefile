@@ -29,7 +29,8 @@ PEERS := .venv-peers
 PEERS_INSTALL := $(PEERS)/bin/python -m pip install $(PIP_OPTIONS)
 
 .PHONY: demo test test-estimators test-fallback test-sanitized lint types native bench bench-peers \
-	bench-names bench-learning bench-tasks walkthroughs clean help
+	bench-names bench-learning bench-tasks bench-serve bench-endless bench-reliability \
+	walkthroughs browser clean help
 
 help:
 	@echo "make demo           train the name generator (first time) and print names"
@@ -43,6 +44,9 @@ help:
 	@echo "make bench-names    the figures the README quotes for the name generator"
 	@echo "make bench-learning which cells learn to remember, with and without each remedy"
 	@echo "make bench-tasks    every task's score beside its baseline"
+	@echo "make bench-serve    the server's speed beside a plain one, hostile and too many clients"
+	@echo "make bench-endless  training on 2 GB of text in memory that does not grow"
+	@echo "make bench-reliability  trainings and savings that are killed, models that are damaged"
 	@echo "make walkthroughs   run every notebook and store its outputs"
 	@echo "make clean          remove the environments and caches"
 
@@ -73,8 +77,18 @@ native: $(READY)
 demo: $(NATIVE)
 	@$(BIN)/recurra names
 
-test: lint types $(NATIVE)
+test: lint types $(NATIVE) browser
 	@$(BIN)/python -m pytest -n $(WORKERS)
+
+# For the tests of the server's page, which are skipped without one. Only where nobody else uses the
+# machine is a package put on it.
+browser:
+	@{ command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null \
+		|| { test -n "$$CI" \
+		&& command -v apt-get >/dev/null && test "$$(id -u)" = 0 && echo "Installing a browser ..." \
+		&& apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -qq -y --no-install-recommends chromium >/dev/null; } \
+		|| echo "There is no Chromium here: the tests of the page are skipped."
 
 test-estimators: $(NATIVE)
 	@SCIPY_ARRAY_API=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow tests/tasks/test_check_estimator.py
@@ -130,6 +144,19 @@ bench-learning: $(NATIVE)
 
 bench-tasks: $(NATIVE)
 	@GOMP_SPINCOUNT=1000 $(BIN)/python benchmarks/tasks
+
+bench-serve: $(NATIVE)
+	@$(BIN)/python benchmarks/serve/load.py
+	@$(BIN)/python benchmarks/serve/hostile.py
+	@$(BIN)/python benchmarks/serve/overload.py
+
+bench-endless: $(NATIVE)
+	@$(BIN)/python benchmarks/endless.py
+
+bench-reliability: $(NATIVE)
+	@$(BIN)/python benchmarks/reliability/kills.py
+	@$(BIN)/python benchmarks/reliability/saving.py
+	@$(BIN)/python benchmarks/reliability/mutations.py
 
 walkthroughs: $(NATIVE)
 	@$(BIN)/python walkthroughs/run.py
