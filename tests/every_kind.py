@@ -62,7 +62,7 @@ def everything(
     values = [out, *last]
     generator = torch.Generator().manual_seed(5)
     incoming = [
-        torch.randn(v.shape, generator=generator, dtype=torch.float64).to(v.dtype) for v in values
+        torch.randn(v.shape, generator=generator, dtype=torch.float64).to(v) for v in values
     ]
     wanted = [x, *(state or ()), *layer.parameters()]
     wanted = [t for t in wanted if t.requires_grad]

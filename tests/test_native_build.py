@@ -105,6 +105,8 @@ def test_the_wheel_has_the_core_and_no_source_of_it(tmp_path: Path) -> None:
     assert suffixes <= {sysconfig.get_config_var("EXT_SUFFIX").lstrip("."), "pyi"}
     for wanted in ("recurra/py.typed", "recurra/report/templates/page.html.j2"):
         assert wanted in names
+    page = (ROOT / "src/recurra/serve/static").iterdir()
+    assert {f"recurra/serve/static/{file.name}" for file in page} <= set(names)
     assert any(name.endswith("/licenses/LICENSE") for name in names)
     assert not [name for name in names if name.endswith((".cpp", ".h", ".a"))]
 

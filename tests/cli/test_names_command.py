@@ -44,21 +44,27 @@ def recurra(*arguments: str) -> int:
 
 
 @pytest.fixture
-def own(table: Path) -> list[str]:
-    return [
-        "names",
-        "--data",
-        str(table),
-        "--name-column",
-        "first name",
-        "--country-column",
-        "land",
-    ]
+def untrained(table: Path) -> list[str]:
+    columns = ["--name-column", "first name", "--country-column", "land"]
+    return ["names", "--data", str(table), *columns]
+
+
+@pytest.fixture
+def own(untrained: list[str], cache: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    if not any(cache.iterdir()):
+        assert recurra(*untrained, "--epochs", "2", "--list") == 0
+        capsys.readouterr()
+    return untrained
 
 
 def test_the_first_run_trains_and_the_second_only_answers(
-    own: list[str], capsys: pytest.CaptureFixture[str], cache: Path
+    untrained: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    own, cache = untrained, tmp_path
+    monkeypatch.setenv("RECURRA_CACHE", str(cache))
     assert recurra(*own, "--epochs", "2", "-c", "Italy", "-f", "S", "-n", "3", "--seed", "1") == 0
     out, err = capsys.readouterr()
     names = out.split()
@@ -180,7 +186,23 @@ def test_a_missing_table_and_a_damaged_model_are_named(
     assert recurra("names", "--model", str(tmp_path / "model"), "-c", "Italy") == 2
     err = capsys.readouterr().err
     assert "damaged" in err
+    assert "--retrain" not in err  # which would refuse to replace what is no model
     assert err.count("\n") == 1
+
+
+def test_a_damaged_model_of_the_cache_can_be_trained_anew(
+    own: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = [*own, "--model", str(tmp_path / "model"), "-c", "Italy"]
+    assert recurra(*model, "--epochs", "1") == 0
+    card = (tmp_path / "model" / "README.md").read_text()
+    assert "people.csv" in card
+    assert "counted pairs of characters" in card
+    (tmp_path / "model" / "model.safetensors").write_bytes(b"")
+    capsys.readouterr()
+    assert recurra(*model) == 2
+    assert "--retrain trains it anew" in capsys.readouterr().err
+    assert recurra(*model, "--retrain", "--epochs", "1") == 0
 
 
 def list_into(stdout: int | IO[str], own: list[str], cache: Path) -> tuple[int, str]:

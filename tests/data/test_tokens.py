@@ -52,6 +52,19 @@ def test_learned_pieces_give_back_any_text() -> None:
     assert again.split("the lower") == pieces.split("the lower")
 
 
+@pytest.mark.parametrize("pieces", ["{}", "no json", '{"model": {"type": "Unheard"}}'])
+def test_pieces_that_are_none_are_refused_before_they_are_used(pieces: str) -> None:
+    with pytest.raises(ValueError, match="pieces: "):
+        Tokenizer(kind="bpe", pieces=pieces)
+
+
+def test_pieces_and_their_kind_belong_together() -> None:
+    with pytest.raises(ValueError, match="pieces belong to the kind 'bpe'"):
+        Tokenizer(kind="bpe")
+    with pytest.raises(ValueError, match="pieces belong to the kind 'bpe'"):
+        Tokenizer(kind="word", pieces="{}")
+
+
 def test_the_kind_is_guessed_from_the_spaces() -> None:
     assert make_tokenizer("auto", ["a text with words", "one"]).kind == "word"
     assert make_tokenizer("auto", ["ACGT", "GGCA", "A T"]).kind == "char"

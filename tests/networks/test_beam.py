@@ -159,6 +159,7 @@ def test_the_length_penalty_is_wu_s() -> None:
     ("size", "alpha", "message"),
     [
         (0, 0.0, "beam_size must be a whole number of at least 1, got 0"),
+        (10_001, 0.0, "got 10001; it is at most 10,000"),
         (True, 0.0, "beam_size"),
         (2.5, 0.0, "beam_size"),
         (2, -0.1, "length_penalty must be a number of at least 0, got -0.1"),

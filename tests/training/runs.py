@@ -56,12 +56,12 @@ class Rows(LengthBatches[tuple[Tensor, Tensor]]):
     def __init__(self, n: int, batch_size: int, seed: int | None) -> None:
         draw = torch.Generator().manual_seed(n)
         lengths = torch.randint(2, 9, (n,), generator=draw).tolist()
-        self.rows = [torch.randn(T, 2, generator=draw) for T in lengths]
+        self.sequences = [torch.randn(T, 2, generator=draw) for T in lengths]
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         super().__init__(lengths, self.batch, batch_size=batch_size, generator=generator)
 
     def batch(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        x = nn.utils.rnn.pad_sequence([self.rows[k] for k in chosen.tolist()])
+        x = nn.utils.rnn.pad_sequence([self.sequences[k] for k in chosen.tolist()])
         if self._generator is not None:  # making a batch draws, too
             x = x * (torch.rand(x.shape, generator=self._generator) < 0.9)
         return x, x.sum(-1)

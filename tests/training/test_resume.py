@@ -167,7 +167,7 @@ def test_without_checkpoints_there_is_nothing_to_resume() -> None:
 def test_an_earlier_run_is_not_written_over(tmp_path: Path) -> None:
     stopped(tmp_path, 8)
     before = [file.read_bytes() for file in Checkpoints(tmp_path).files()]
-    with pytest.raises(ArgumentError, match="of an earlier run: pass resume=True"):
+    with pytest.raises(ArgumentError, match=r"of an earlier run: go on with it \(resume=True"):
         Run(tmp_path).go()
     assert [file.read_bytes() for file in Checkpoints(tmp_path).files()] == before
 

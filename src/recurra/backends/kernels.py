@@ -70,8 +70,8 @@ def _run_ragged(cell: SteppedCell, steps: Steps, lengths: Tensor) -> tuple[Tenso
     out = _mirror(out, lengths) if steps.reverse else out
     if few:
         out = out.new_zeros(T, B, out.shape[-1]).index_copy(1, rows, out)
-    state = tuple(old.index_copy(0, order, new) for old, new in zip(steps.state, last, strict=True))
-    return out, state
+    both = zip(steps.state, last, strict=True)  # of two dtypes, under autocast
+    return out, tuple(old.to(new.dtype).index_copy(0, order, new) for old, new in both)
 
 
 def _call(cell: SteppedCell, inputs: tuple[Tensor, ...], state: State) -> list[Tensor]:
@@ -79,6 +79,23 @@ def _call(cell: SteppedCell, inputs: tuple[Tensor, ...], state: State) -> list[T
     assert kernel is not None
     name, weights = kernel
     _check_weights(name, weights, inputs[0], state)
+    device, dtype = inputs[0].device.type, weights[0].dtype
+    casts = device not in ("cpu", "meta") and dtype != torch.float64
+    if not casts or not torch.is_autocast_enabled(device):
+        return _run_kernel(name, weights, inputs, state)
+    # Torch's own cast is to float16 for cuDNN, whatever it was asked for.
+    low = torch.get_autocast_dtype(device)
+    x, *sizes = inputs
+    with torch.autocast(device, enabled=False):
+        cast, state = tuple(w.to(low) for w in weights), tuple(s.to(low) for s in state)
+        return _run_kernel(name, cast, (x.to(low), *sizes), state)
+
+
+def _run_kernel(
+    name: str, weights: tuple[Tensor, ...], inputs: tuple[Tensor, ...], state: State
+) -> list[Tensor]:
+    if inputs[0].device.type != "cpu":
+        weights = _in_one_piece(weights)
     states = tuple(s.unsqueeze(0).contiguous() for s in state)  # cuDNN takes no other
     biases = len(weights) >= 4
     hx: Any = states if name == "lstm" else states[0]
@@ -90,6 +107,13 @@ def _call(cell: SteppedCell, inputs: tuple[Tensor, ...], state: State) -> list[T
         result = getattr(torch._VF, name)(*inputs, hx, *options)
     out, *last = result
     return [out, *(s.squeeze(0) for s in last)]
+
+
+def _in_one_piece(weights: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Copy weights into one piece of memory, as cuDNN wants them; of others it warns each time."""
+    flat = torch.cat([weight.flatten() for weight in weights])
+    parts = torch.split_with_sizes(flat, [weight.numel() for weight in weights])
+    return tuple(part.view_as(w) for part, w in zip(parts, weights, strict=True))
 
 
 def _check_weights(name: str, weights: tuple[Tensor, ...], x: Tensor, state: State) -> None:

@@ -41,14 +41,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail(f"{error.filename or 'standard output'}: {error.strerror or error}")
     except KeyboardInterrupt:
         status = 130
-    if status == 130:  # typer makes this of an interrupt within a command
+    if status == 130 and _to_be_told():  # typer makes this of an interrupt within a command
         print("recurra: interrupted", file=sys.stderr)
     sys.exit(status or 0)
 
 
 def _fail(message: str) -> NoReturn:
-    print("recurra: " + " ".join(message.split()), file=sys.stderr)
+    if _to_be_told():
+        print("recurra: " + " ".join(message.split()), file=sys.stderr)
     sys.exit(2)
+
+
+def _to_be_told() -> bool:
+    """Return whether this process says why it ends: of those of torchrun the first that does."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:  # without it nothing waits for torch
+        return True
+    from recurra.training.processes import first_to_tell
+
+    return first_to_tell()
 
 
 def _close_stdout() -> None:

@@ -16,15 +16,15 @@ _SHOWN = (0.05, 0.95)
 
 def run(folder: Path, data: Path | None, horizon: int | None, output: Path | None) -> None:
     """Forecast what follows the series in `data`, or those the model learned, and write it."""
-    model, memory = load_model(folder)
+    model, _ = load_model(folder)
     if not isinstance(model, Forecaster):
         raise ArgumentError(
             f"{shown_path(folder)}: holds a {type(model).__name__}, which forecasts no series."
         )
     series: Any = None
     if data is not None:
-        gaps = str(memory.settings.get("gaps", "refuse"))
-        series, _, _ = load_series(data, memory.columns, gaps)
+        gaps = str(model.about_.settings.get("gaps", "refuse"))
+        series, _, _ = load_series(data, model.about_.columns, gaps)
     made = model.forecast(series, horizon=horizon)
     if output is None:
         _print(made)

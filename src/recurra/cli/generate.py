@@ -1,4 +1,4 @@
-"""`recurra generate`: new sequences, one a line."""
+"""`recurra generate`: new sequences, one a line, or more of an endless text."""
 
 import sys
 import warnings
@@ -11,6 +11,7 @@ import numpy as np
 from recurra.cli.models import load_model
 from recurra.data.tables.text_lines import shown_path
 from recurra.errors import ArgumentError, RecurraWarning
+from recurra.tasks.generating.endless import EndlessText
 from recurra.tasks.generating.generator import SequenceGenerator
 from recurra.tasks.generating.number_sequences import NumberSequences
 
@@ -21,7 +22,8 @@ class Request:
 
     prefix: str
     condition: str | None
-    number: int
+    number: int | None
+    length: int | None
     temperature: float
     top_k: int | None
     top_p: float | None
@@ -40,22 +42,28 @@ def run(folder: Path, request: Request) -> None:
         known = ", ".join(model.conditions_[:12]) + ", ..." * (len(model.conditions_) > 12)
         raise ArgumentError(f"--condition is missing: one of {known}.")
     prefix = _read(request.prefix, model)
+    endless = isinstance(model.sequences_, EndlessText)
+    unique = request.unique and not endless and not isinstance(model.sequences_, NumberSequences)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RecurraWarning)
         made = model.generate(
             prefix,
             request.condition,
-            request.number,
+            (1 if endless else 10) if request.number is None else request.number,
+            length=request.length,
             temperature=request.temperature,
             top_k=request.top_k,
             top_p=request.top_p,
-            unique=request.unique and not isinstance(model.sequences_, NumberSequences),
+            unique=unique,
             random_state=request.seed,
         )
     for warning in caught:
         print(f"recurra: {warning.message}", file=sys.stderr)
     for sequence in made:
-        print(_line(sequence))
+        if isinstance(sequence, bytes):
+            sys.stdout.buffer.write(sequence + b"\n")
+        else:
+            print(_line(sequence))
 
 
 def _read(prefix: str, model: SequenceGenerator) -> Any:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from recurra.cli.tour import as_names_are_written, tour
 from recurra.data.sources.countries import find_country
-from recurra.errors import ArgumentError, RecurraWarning
+from recurra.errors import ArgumentError, ModelFileError, RecurraWarning
 from recurra.tasks import SequenceGenerator
+from recurra.tasks.saving.config import is_model
 
 if TYPE_CHECKING:
     from recurra.data.sources.names import NameTable
@@ -89,7 +90,7 @@ def run(request: Request, training: Training, *, list_countries: bool = False) -
     """Train if there is no model yet, then print what was asked for."""
     folder = training.folder()
     fresh = training.needed(folder)
-    generator = _train(training, folder) if fresh else SequenceGenerator.load(folder)
+    generator = _train(training, folder) if fresh else _load(folder)
     if list_countries:
         for country in generator.conditions_:
             print(country)
@@ -117,10 +118,21 @@ def cache_folder() -> Path:
     return Path.home() / ".cache" / "recurra"
 
 
+def _load(folder: Path) -> SequenceGenerator:
+    try:
+        return SequenceGenerator.load(folder)
+    except ModelFileError as error:
+        if not is_model(folder):  # --retrain would leave it alone
+            raise
+        raise ModelFileError(f"{error} --retrain trains it anew.") from None
+
+
 def _train(training: Training, folder: Path) -> SequenceGenerator:
+    from recurra.cli.models import save_judged
     from recurra.cli.names_report import write_names_report
     from recurra.data.sources.names import load_names, read_names
     from recurra.data.splits import group_key, split_by_group
+    from recurra.tasks.judging.judge import Part, judge
 
     table: NameTable = (
         load_names()
@@ -146,7 +158,10 @@ def _train(training: Training, folder: Path) -> SequenceGenerator:
     generator.fit(learned.names, learned.countries, weights)
     if generator.history_.stopped == "interrupted":
         print("This model is kept; --retrain trains it anew.", file=sys.stderr)
-    generator.save(folder)
+    source = "Faker's lists of first names" if training.data is None else training.data.name
+    generator.save(folder, about={"data": source})
+    parts = (Part(t.names, condition=t.countries) for t in (learned, held_out))
+    save_judged(generator, folder, judge(generator, *parts))
     write_names_report(generator, learned, held_out, folder / "report.html")
     return generator
 

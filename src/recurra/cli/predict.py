@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from recurra.cli.models import Memory, load_model
+from recurra.cli.models import load_model
 from recurra.cli.reading import read_series_rows
 from recurra.cli.training.columns import is_empty
 from recurra.cli.training.inputs import named
@@ -37,10 +37,10 @@ class Request:
 
 def run(folder: Path, request: Request) -> None:
     """Answer and write."""
-    model, memory = load_model(folder)
-    if memory.task in _INSTEAD:
+    model, task = load_model(folder)
+    if task in _INSTEAD:
         raise ArgumentError(
-            f"{shown_path(folder)}: holds a {type(model).__name__}: use {_INSTEAD[memory.task]}."
+            f"{shown_path(folder)}: holds a {type(model).__name__}: use {_INSTEAD[task]}."
         )
     if (request.data is None) == (not request.texts):
         raise ArgumentError("give a table, or - for standard input, or --text: one of them.")
@@ -49,10 +49,10 @@ def run(folder: Path, request: Request) -> None:
     elif request.data == "-":
         lines = text_lines(sys.stdin.buffer, "standard input")
         _print_lines(model, (line.rstrip("\r\n") for line in lines), request, "line")
-    elif memory.task == "tag" and Path(request.data).suffix.lower() in (".conllu", ".conll"):
-        _write_conllu(model, memory, Path(request.data), request)
+    elif task == "tag" and Path(request.data).suffix.lower() in (".conllu", ".conll"):
+        _write_conllu(model, Path(request.data), request)
     else:
-        _write_table(model, memory, Path(request.data), request)
+        _write_table(model, task, Path(request.data), request)
 
 
 def answers(
@@ -94,12 +94,12 @@ def _of_line(message: str, name: str, done: int) -> str:
     return message
 
 
-def _write_table(model: SequenceEstimator, memory: Memory, path: Path, request: Request) -> None:
-    columns = input_columns(model, memory, path, request.columns)
+def _write_table(model: SequenceEstimator, task: str, path: Path, request: Request) -> None:
+    columns = input_columns(model, task, path, request.columns)
     pieces = _pieces(path, request.chunk)
     with row_writer(request.output) as out:
         for piece in pieces:
-            X, condition = _read(model, memory, piece, columns, request)
+            X, condition = _read(model, task, piece, columns, request)
             try:
                 predicted, p = answers(model, X, condition)
             except DataError as error:
@@ -125,14 +125,14 @@ def _pieces(path: Path, chunk: int) -> Iterator[Table]:
 
 
 def input_columns(
-    model: SequenceEstimator, memory: Memory, path: Path, given: Sequence[str]
+    model: SequenceEstimator, task: str, path: Path, given: Sequence[str]
 ) -> dict[str, Any]:
     """Return the columns of the inputs by their roles: those named, else those remembered.
 
     Raises `DataError` for one that is not in the table, `ArgumentError` where none is known.
     """
-    known = {**memory.columns, **named(given)}
-    role = "series" if "series" in known else _INPUT.get(memory.task, "text")
+    known = {**model.about_.columns, **named(given)}
+    role = "series" if "series" in known else _INPUT.get(task, "text")
     roles = [role]
     writing = getattr(model, "writing_", None)
     if writing is not None and writing.conditions:
@@ -159,7 +159,7 @@ def input_columns(
 
 def _read(
     model: SequenceEstimator,
-    memory: Memory,
+    task: str,
     piece: Table,
     columns: Mapping[str, Any],
     request: Request,
@@ -178,22 +178,24 @@ def _read(
     condition: Any = request.condition
     if condition is None and "condition" in columns:
         condition = [str(cell) for cell in piece.columns[columns["condition"]]]
-    if memory.task == "caption":
+    if task == "caption":
         from recurra.cli.training.pictures import read_pictures_of
 
-        return read_pictures_of(cells, piece, int(memory.settings.get("size", 32))), condition
-    if memory.task == "tag":
+        return read_pictures_of(
+            cells, piece, int(str(model.about_.settings.get("size", 32)))
+        ), condition
+    if task == "tag":
         return [cell if isinstance(cell, list) else str(cell).split() for cell in cells], None
     if any(isinstance(cell, list) for cell in cells):
         return [[] if cell is None else cell for cell in cells], condition
     return ["" if cell is None else str(cell) for cell in cells], condition
 
 
-def _write_conllu(model: SequenceEstimator, memory: Memory, path: Path, request: Request) -> None:
+def _write_conllu(model: SequenceEstimator, path: Path, request: Request) -> None:
     """Tag a CoNLL-U file sentence by sentence; all else in it stays as it was."""
     from recurra.data.tables.conllu import TaggedSentence, iter_conllu, write_conllu
 
-    column = str(memory.columns.get("conllu", "UPOS"))
+    column = str(model.about_.columns.get("conllu", "UPOS"))
 
     def tagged() -> Iterator[TaggedSentence]:
         sentences = iter_conllu(path)

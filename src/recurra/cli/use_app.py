@@ -98,6 +98,8 @@ _GENERATE = """Examples:
     recurra generate names-model --condition Italy --prefix S -n 10
 
     recurra generate names-model --condition Italy --temperature 0.7
+
+    recurra generate book-model --prefix "Once upon" --length 500
 """
 
 
@@ -105,7 +107,13 @@ def generate(
     model: Model,
     prefix: Annotated[str, typer.Option(help="How each begins.")] = "",
     condition: Annotated[str | None, typer.Option(help="One of the model's labels.")] = None,
-    number: Annotated[int, typer.Option("-n", "--number", help="How many.")] = 10,
+    number: Annotated[
+        int | None,
+        typer.Option("-n", "--number", help="How many; 10, or 1 of an endless text."),
+    ] = None,
+    length: Annotated[
+        int | None, typer.Option(help="How many characters follow, of an endless text.")
+    ] = None,
     temperature: Annotated[
         float, typer.Option(help="Below 1 surer, above 1 bolder; more than 0.")
     ] = 1.0,
@@ -118,12 +126,12 @@ def generate(
     ] = False,
     seed: Annotated[int | None, typer.Option(help="The same sequences every time.")] = None,
 ) -> None:
-    """Write new sequences, one a line."""
+    """Write new sequences, one a line; or go on with a text, where an endless one was learned."""
     from recurra.cli.generate import Request, run
 
     run(
         model,
-        Request(prefix, condition, number, temperature, top_k, top_p, not repeats, seed),
+        Request(prefix, condition, number, length, temperature, top_k, top_p, not repeats, seed),
     )
 
 

@@ -1,6 +1,9 @@
 """What the networks learn from: tables, texts, series, names, splits, and data to try them on."""
 
 from recurra.data.chunks import Chunk, Chunks
+from recurra.data.long_text.chunks import TextChunk, TextChunks
+from recurra.data.long_text.counted import CountedText
+from recurra.data.long_text.source import LongText
 from recurra.data.series.reading import read_series
 from recurra.data.series.series_set import SeriesSet
 from recurra.data.sources.blanks import BlankTable, load_blanks
@@ -34,8 +37,10 @@ __all__ = [
     "Chunk",
     "Chunks",
     "ConversationTable",
+    "CountedText",
     "DateTable",
     "DigitTable",
+    "LongText",
     "NameTable",
     "Prices",
     "RoleTable",
@@ -44,6 +49,8 @@ __all__ = [
     "Table",
     "TaggedSentence",
     "TermTable",
+    "TextChunk",
+    "TextChunks",
     "columns_of",
     "country_name",
     "draw_shapes",

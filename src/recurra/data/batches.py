@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from recurra.data.sharing import Share
 from recurra.data.vocabulary import END, START, UNKNOWN
 
 IGNORED = -100  # the target of padding, which torch's cross-entropy passes over
@@ -55,9 +56,23 @@ class LengthBatches(Generic[Made]):
         for chosen in self.order():
             yield self.made(chosen)
 
+    @property
+    def rows(self) -> int:
+        """How many rows a pass has."""
+        return len(self._lengths)
+
+    def share(self, rank: int, world: int) -> Share[Made]:
+        """Return the share of process `rank` of `world`: rows of each batch."""
+        return Share(self, rank, world)
+
     def made(self, chosen: Tensor) -> Made:
         """Return the batch of the rows `chosen`."""
         return self._make(chosen)
+
+    def part_of(self, chosen: Tensor, part: slice) -> Made | None:
+        """Return some rows of the batch of the rows `chosen`, None where they are none."""
+        mine = chosen[part]
+        return self.made(mine) if len(mine) else None
 
     def order(self) -> Sequence[Tensor]:
         """Return the rows of each batch of one pass: drawn anew each time with a generator."""
@@ -135,11 +150,22 @@ class TokenBatches(LengthBatches[TokenBatch]):
 
     def batch(self, chosen: Tensor) -> TokenBatch:
         """Return the batch of the rows `chosen`."""
+        return self._batch(chosen, self._draw(chosen))
+
+    def part_of(self, chosen: Tensor, part: slice) -> TokenBatch | None:
+        """Return some rows of the batch of the rows `chosen`, None where they are none."""
+        drawn = self._draw(chosen)
+        mine = chosen[part]
+        if not len(mine):
+            return None
+        return self._batch(mine, None if drawn is None else drawn[:, part])
+
+    def _batch(self, chosen: Tensor, drawn: Tensor | None) -> TokenBatch:
         rows = pad_sequence([self._rows[k] for k in chosen.tolist()], padding_value=IGNORED)
         targets = rows[1:].clone()
         inputs = rows[:-1].clamp(min=END)  # what stands in padding is read, and ignored
-        if self._rare is not None:
-            self._forget(inputs, targets, self._rare)
+        if self._rare is not None and drawn is not None:
+            _forget(inputs, targets, drawn, self._rare)
         return TokenBatch(
             inputs.to(self._device),
             targets.to(self._device),
@@ -147,11 +173,18 @@ class TokenBatches(LengthBatches[TokenBatch]):
             None if self._weights is None else self._weights[chosen].to(self._device),
         )
 
-    def _forget(self, inputs: Tensor, targets: Tensor, rare: Tensor) -> None:
-        """Read some rare symbols as unknown, where they are input and where they are target."""
-        symbols = inputs[1:]
-        drawn = torch.rand(symbols.shape, generator=self._generator) < self.unknown_rate
-        gone = drawn & rare[symbols]
-        symbols[gone] = UNKNOWN
-        before = targets[:-1]  # the target at t is the input at t + 1
-        before[gone] = UNKNOWN
+    def _draw(self, chosen: Tensor) -> Tensor | None:
+        """Return (T, B) bool, where a rare symbol is to be read as unknown; None without any."""
+        if self._rare is None:
+            return None
+        T = max(len(self._rows[k]) for k in chosen.tolist()) - 2  # start and end are not rare
+        return torch.rand(T, len(chosen), generator=self._generator) < self.unknown_rate
+
+
+def _forget(inputs: Tensor, targets: Tensor, drawn: Tensor, rare: Tensor) -> None:
+    """Read rare symbols as unknown where it was drawn, where they are input and where target."""
+    symbols = inputs[1:]
+    gone = drawn[: len(symbols)] & rare[symbols]
+    symbols[gone] = UNKNOWN
+    before = targets[:-1]  # the target at t is the input at t + 1
+    before[gone] = UNKNOWN

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from recurra.data.sharing import Share
 from recurra.errors import ArgumentError, ShapeError
 
 
@@ -84,11 +85,36 @@ class Chunks:
         return math.ceil(int(self._sizes[0]) / self._chunk)
 
     def __iter__(self) -> Iterator[Chunk]:
-        for k in range(len(self)):
-            first = k * self._chunk
-            lengths = (self._sizes - first).clamp(0, self._chunk)
-            x, y, reset = (self._piece(rows, first, int(lengths.max())) for rows in self._rows)
-            yield Chunk(x, y, reset, lengths)
+        for first in self.order():
+            yield self._chunk_of(first, slice(None))
+
+    def share(self, rank: int, world: int) -> Share[Chunk]:
+        """Return the share of process `rank` of `world`: some of the rows, the same in each chunk.
+
+        Raises `ArgumentError` where there are fewer rows than processes.
+        """
+        rows = len(self._sizes)
+        if rows < world:
+            raise ArgumentError(
+                f"batch_size={rows}: {world} processes need at least a row each, because each "
+                "carries the state of its own."
+            )
+        return Share(self, rank, world)
+
+    def order(self) -> range:
+        """Return the step at which each chunk begins."""
+        return range(0, int(self._sizes[0]), self._chunk)
+
+    def part_of(self, first: int, part: slice) -> Chunk | None:
+        """Return some rows of the chunk that begins at step `first`, None where all have ended."""
+        chunk = self._chunk_of(first, part)
+        return chunk if chunk.weight else None
+
+    def _chunk_of(self, first: int, part: slice) -> Chunk:
+        lengths = (self._sizes[part] - first).clamp(0, self._chunk)
+        T = int(lengths.max())
+        x, y, reset = (self._piece(rows[part], first, T) for rows in self._rows)
+        return Chunk(x, y, reset, lengths)
 
     def _piece(self, rows: tuple[Tensor, ...], first: int, T: int) -> Tensor:
         """Return steps `first` to `first + T` of the rows, zeros where one has ended."""

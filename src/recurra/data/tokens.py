@@ -38,6 +38,19 @@ class Tokenizer(pydantic.BaseModel):
     lower: bool = False
     pieces: str | None = None
 
+    @pydantic.model_validator(mode="after")
+    def _agree(self) -> "Tokenizer":
+        if (self.kind == "bpe") != (self.pieces is not None):
+            raise ValueError("pieces belong to the kind 'bpe', which needs them")
+        if self.pieces is not None:
+            try:
+                _ = self._trained
+            except MissingDependencyError:
+                raise
+            except Exception as error:  # the library has no class of its own
+                raise ValueError(f"pieces: {error}") from None
+        return self
+
     def split(self, text: str) -> list[str]:
         """Return the symbols of a text, which is brought to Unicode's NFC form."""
         text = clean(text)

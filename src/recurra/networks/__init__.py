@@ -8,7 +8,7 @@ from recurra.networks.decoder import AttentionDecoder, Encoded
 from recurra.networks.decoding import Sampling, collect, sample
 from recurra.networks.encoder import Encoder
 from recurra.networks.generator import GeneratorNetwork
-from recurra.networks.likelihood import summed_loss, symbol_losses
+from recurra.networks.likelihood import carried_loss, row_sums, summed_loss, symbol_losses
 from recurra.networks.number_generator import NumberGenerator
 from recurra.networks.pooled import PooledNetwork
 from recurra.networks.teacher_forcing import TeacherForcing
@@ -32,7 +32,9 @@ __all__ = [
     "TeacherForcing",
     "TranslatorNetwork",
     "beam_search",
+    "carried_loss",
     "collect",
+    "row_sums",
     "sample",
     "summed_loss",
     "symbol_losses",

@@ -10,6 +10,8 @@ from torch import Tensor
 from recurra.errors import ArgumentError
 from recurra.networks.decoding import Step
 
+_WIDEST = 10_000  # each costs a state and a vocabulary of memory
+
 
 @dataclass(frozen=True)
 class Hypothesis:
@@ -28,16 +30,17 @@ class Beam:
     by log p / lp(n), lp(n) = ((5 + n)/6)^α, n the symbols with the end: 0 ranks by log p, more
     favours longer ones (Wu et al., arXiv 1609.08144, equation 14, without coverage).
 
-    Raises `ArgumentError` unless size >= 1 and length_penalty is a number of at least 0.
+    Raises `ArgumentError` unless size is 1 to 10,000 and length_penalty is a number of at least 0.
     """
 
     size: int = 5
     length_penalty: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (_whole(self.size) and self.size >= 1):
+        if not (_whole(self.size) and 1 <= self.size <= _WIDEST):
             raise ArgumentError(
-                f"beam_size must be a whole number of at least 1, got {self.size!r}."
+                f"beam_size must be a whole number of at least 1, got {self.size!r}; it is at most "
+                f"{_WIDEST:,}."
             )
         alpha = self.length_penalty
         number = hasattr(alpha, "__float__") and not isinstance(alpha, bool)

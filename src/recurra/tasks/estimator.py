@@ -1,41 +1,35 @@
-"""What the estimators share: parameters, devices, random numbers, training, saving."""
+"""What the estimators share: parameters, devices, random numbers, training."""
 
 import math
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 
-from recurra.errors import ArgumentError, ModelFileError
+from recurra.errors import ArgumentError
 from recurra.gradients.clip import check_band
 from recurra.layers import Recurrent
-from recurra.tasks.parameters import Parameters, check_checkpoint, check_numbers, not_fitted
-from recurra.tasks.restoring import RUN_ONLY, check_tensors, given_parameters, plain_parameters
-from recurra.tasks.storage import Saved, read_model, write_model
-from recurra.training import Callback, Checkpoints, History, Trainer, make_schedule
+from recurra.tasks.parameters import check_checkpoint, check_numbers
+from recurra.tasks.saving.config import About
+from recurra.tasks.saving.restoring import RUN_ONLY
+from recurra.tasks.saving.savable import Savable
+from recurra.training import Callback, Checkpoints, Trainer, make_schedule
 from recurra.training.loop import Batches, Loss
+from recurra.training.precision import check_precision
+from recurra.training.processes import join, local_device
 from recurra.training.progress import TerminalProgress
 
 if TYPE_CHECKING:
     from recurra.tasks.streaming import TaskStream
 
 
-class Fitted:
-    """What every estimator has once it is fitted."""
-
-    network_: nn.Module
-    history_: History
-
-
 @dataclass(eq=False, repr=False)
-class SequenceEstimator(Parameters, Fitted, ABC):
+class SequenceEstimator(Savable):
     """The base of the estimators; each parameter keeps the value it was given.
 
     Args:
@@ -58,6 +52,8 @@ class SequenceEstimator(Parameters, Fitted, ABC):
             none.
         patience: epochs without a better validation loss before training stops, or None.
         device: "auto" (a GPU if there is one), "cpu", "cuda", ...
+        precision: what the loss is computed in while training: "float32", or "bfloat16" by
+            autocast, the weights staying float32.
         random_state: a number for the same model every time, or None.
         progress: whether to show progress on the error stream.
         callbacks: what listens to training, `recurra.training.Callback`s.
@@ -86,6 +82,7 @@ class SequenceEstimator(Parameters, Fitted, ABC):
     validation_fraction: float = 0.1
     patience: int | None = 3
     device: str | torch.device = "auto"
+    precision: str = "float32"
     random_state: Any = None
     progress: bool = False
     callbacks: Sequence[Callback] | None = None
@@ -112,51 +109,6 @@ class SequenceEstimator(Parameters, Fitted, ABC):
         lines = [f"{n:{width}}  {k:{kind}}  {c:>12,}" for n, k, c in [title, *rows[1:]]]
         return "\n".join(lines)
 
-    def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the model to the folder `path` and return its absolute path.
-
-        The folder holds safetensors and JSON, and appears whole or not at all; an earlier model
-        there is replaced. A cell of the user's own is saved by the name of its class.
-        Raises `ModelFileError` when something else is at `path`, `ArgumentError` when a parameter
-        cannot be written down (a function, say).
-        """
-        self._check_fitted()
-        return write_model(
-            path,
-            task=type(self).__name__,
-            parameters=plain_parameters(self.get_params(deep=False)),
-            fitted=self._fitted_record(),
-            tensors=self.network_.state_dict(),
-            history=self.history_.to_dict(),
-        )
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str], *, cell: type[nn.Module] | None = None) -> Self:
-        """Return the estimator saved at `path`; `recurra.load` does this for any task."""
-        saved = read_model(path)
-        if saved.config.task != cls.__name__:
-            raise ModelFileError(f"{path}: holds a {saved.config.task}, not a {cls.__name__}.")
-        return cls.restore(saved, cell)
-
-    @classmethod
-    def restore(cls, saved: Saved, cell: type[nn.Module] | None = None) -> Self:
-        """Build the estimator of a folder that was read; raises `ModelFileError`."""
-        parameters = given_parameters(saved, cell)
-        try:
-            estimator = cls(**parameters)
-            estimator._check_parameters()
-            estimator._take_fitted(saved.config.fitted)
-            # On the meta device a network takes no memory, however large the file says it is.
-            with torch.device("meta"):
-                estimator.network_ = estimator._build()
-            estimator.history_ = History.from_dict(saved.history)
-        except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
-            raise ModelFileError(f"{saved.path}: damaged, {error}") from None
-        check_tensors(saved, estimator.network_.state_dict())
-        estimator.network_.load_state_dict(saved.tensors, assign=True)
-        estimator.network_.eval()
-        return estimator
-
     def stream(self, condition: Any = None) -> "TaskStream":
         """Return a stream: `push` what comes in, and read what is predicted from it so far.
 
@@ -166,18 +118,6 @@ class SequenceEstimator(Parameters, Fitted, ABC):
         from recurra.tasks.streaming import open_stream
 
         return open_stream(self, condition)
-
-    @abstractmethod
-    def _build(self) -> nn.Module:
-        """Build the network for what was fitted."""
-
-    @abstractmethod
-    def _fitted_record(self) -> dict[str, Any]:
-        """Return what `fit` learned beside weights and history, as JSON can hold it."""
-
-    @abstractmethod
-    def _take_fitted(self, record: Mapping[str, Any]) -> None:
-        """Take over what `_fitted_record` returned, checked."""
 
     def _recurrent(self, input_size: int, *, bidirectional: bool | None = None) -> Recurrent:
         """Return the recurrent layer that the parameters describe."""
@@ -198,6 +138,7 @@ class SequenceEstimator(Parameters, Fitted, ABC):
 
     def _trainer(self, loss: Loss, steps: int | None, unit: str) -> Trainer:
         """Return what trains `network_`, in `steps` steps or, None, at one rate without end."""
+        self.about_ = About(unit=unit)
         optimizer = torch.optim.AdamW(
             self.network_.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay
         )
@@ -210,21 +151,34 @@ class SequenceEstimator(Parameters, Fitted, ABC):
             clip_by=self.clip_by,
             patience=self.patience,
             callbacks=[*(self.callbacks or ()), *([TerminalProgress(unit)] * self.progress)],
+            precision=self.precision,
         )
 
     def _training_batch(self, examples: int) -> int:
         # In a batch of one its weight would not count.
         return min(self.batch_size, max(4, math.ceil(examples / 20)))
 
-    def _train(self, train: Batches, valid: Batches | None, loss: Loss, unit: str) -> None:
-        """Train `network_` and keep the record."""
+    def _train(
+        self, train: Batches, valid: Batches | None, loss: Loss, unit: str, *, carry: bool = False
+    ) -> None:
+        """Train `network_`, with `carry` on the pieces of an endless sequence; keep the record."""
         trainer = self._trainer(loss, self.epochs * len(train), unit)
+        trainer.carry = carry
         place = self.checkpoint
         trainer.checkpoints = Checkpoints(place) if isinstance(place, str | os.PathLike) else place
         given = self.get_params(deep=False)
         trainer.settings = {name: v for name, v in given.items() if name not in RUN_ONLY}
         self.history_ = trainer.fit(train, valid, epochs=self.epochs, resume=self.resume)
         self.network_.eval()
+        held_out = 0 if valid is None else getattr(valid, "rows", None)
+        counts = {"examples": getattr(train, "rows", None), "validation": held_out}
+        self.about_ = self.about_.model_copy(update=counts)
+
+    def _keep_features(self, columns: int | None) -> None:
+        """Keep scikit-learn's `n_features_in_`; of inputs that are no table there is none."""
+        self.__dict__.pop("n_features_in_", None)
+        if columns is not None:
+            self.n_features_in_ = columns
 
     def _check_parameters(self) -> None:
         """Raise `ArgumentError` unless the parameters can be used."""
@@ -239,13 +193,14 @@ class SequenceEstimator(Parameters, Fitted, ABC):
         )
         if self.clip is not None:
             check_band(*self.clip)
+        check_precision(self.precision)
         check_checkpoint(self.checkpoint, self.resume, self.random_state)
 
     def _target_device(self) -> torch.device:
         if self.device == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+            return local_device(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
         try:
-            return torch.device(self.device)
+            return local_device(torch.device(self.device))
         except RuntimeError as error:
             raise ArgumentError(f"device={self.device!r} is not known: {error}") from None
 
@@ -253,26 +208,32 @@ class SequenceEstimator(Parameters, Fitted, ABC):
         return next(self.network_.parameters()).device
 
     def _seed(self) -> int:
-        """Return a seed for torch: the number given, or one drawn from what was given."""
+        """Return a seed for torch: the number given, or one drawn from what was given.
+
+        What is drawn is the same in all processes that train together.
+        """
         given = self.random_state
-        if given is None:
-            return int(torch.randint(2**31, ()))
-        if isinstance(given, np.random.Generator):
-            return int(given.integers(2**31))
-        if isinstance(given, np.random.RandomState):
-            return int(given.randint(2**31 - 1))
         if isinstance(given, int | np.integer) and not isinstance(given, bool):
             return int(given) % 2**63
+        if given is None:
+            return int(join().broadcast_(torch.randint(2**31, ())))
+        if isinstance(given, np.random.Generator):
+            return int(join().broadcast_(torch.tensor(given.integers(2**31))))
+        if isinstance(given, np.random.RandomState):
+            return int(join().broadcast_(torch.tensor(given.randint(2**31 - 1))))
         raise ArgumentError(f"random_state must be a whole number or None, got {given!r}.")
-
-    def _check_fitted(self) -> None:
-        if not hasattr(self, "network_"):
-            raise not_fitted(self)
 
 
 @contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Run a block with torch's random numbers from `seed`, and leave them as they were."""
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Run a block with torch's random numbers from `seed`, and leave them as they were.
+
+    They are those of the processor and of `device`; no other is touched.
+    """
+    gpus = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(gpus):
+        torch.default_generator.manual_seed(seed)
+        for gpu in gpus:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(seed)
         yield

@@ -11,7 +11,8 @@ from recurra.tasks.classifying.regressor import SequenceRegressor
 from recurra.tasks.filling.filler import BlankFiller
 from recurra.tasks.forecasting.forecaster import Forecaster
 from recurra.tasks.generating.generator import SequenceGenerator
-from recurra.tasks.storage import read_model
+from recurra.tasks.saving.files import shown
+from recurra.tasks.saving.folder import read_model
 from recurra.tasks.tagging.tagger import SequenceTagger
 from recurra.tasks.writing.captioner import Captioner
 from recurra.tasks.writing.translator import Translator
@@ -50,7 +51,7 @@ def load(
     saved = read_model(path)
     if saved.config.task not in TASKS:
         raise ModelFileError(
-            f"{saved.path}: holds a model for the task {saved.config.task!r}, which this version "
-            f"does not know; it knows {', '.join(TASKS)}."
+            f"{saved.path}: holds a model for the task {shown(saved.config.task, 40)!r}, which "
+            f"this version does not know; it knows {', '.join(TASKS)}."
         )
     return TASKS[saved.config.task].restore(saved, cell)

@@ -80,6 +80,11 @@ class Reading(pydantic.BaseModel):
             found = {"symbols": Vocabulary.of(cut).symbols}
         return reading.model_copy(update=found)
 
+    @property
+    def table_features(self) -> int | None:
+        """What scikit-learn calls n_features_in_: of rows of numbers, None of other inputs."""
+        return (self.columns or self.features) if self.kind == "numbers" else None
+
     def cut(self, rows: Sequence[Any], most: int | None = None) -> tuple[list[Any], int]:
         """Return the rows as arrays or lists of symbols, and how many were longer than `most`.
 

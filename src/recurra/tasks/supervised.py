@@ -1,9 +1,9 @@
 """Estimators that learn targets from inputs: the steps of `fit`, for each task to fill in."""
 
-import warnings
+import math
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -12,16 +12,13 @@ from torch import Tensor, nn
 
 from recurra.data.batches import LengthBatches
 from recurra.data.examples import Examples
-from recurra.data.inputs import Inputs, read_inputs
+from recurra.data.inputs import Inputs
 from recurra.data.sequences import check_weights
-from recurra.errors import DataError, RecurraWarning
-from recurra.networks.encoder import Encoder
-from recurra.tasks.estimator import SequenceEstimator, seeded
-from recurra.tasks.parameters import check_numbers
-from recurra.tasks.reading import Reading
+from recurra.errors import DataError
+from recurra.tasks.estimator import seeded
+from recurra.tasks.reading_estimator import STEPS, ReadingEstimator
+from recurra.training import Trainer
 from recurra.training.range_test import RateRange, range_test
-
-_STEPS = 100_000  # of a batch in prediction, padding included; bounds its memory
 
 
 @dataclass(frozen=True)
@@ -39,27 +36,11 @@ class Batch:
 
 
 @dataclass(eq=False, repr=False)
-class SupervisedEstimator(SequenceEstimator):
-    """Learns targets from inputs that are texts, lists of symbols, or numbers.
-
-    Args, beside those of `SequenceEstimator`:
-        embedding_size: the features a symbol or a word is read as.
-        tokens: how texts are cut: "char", "word", "bpe", or "auto" (words, but characters where
-            texts have hardly any spaces).
-        lower: whether texts are lower-cased.
-        max_length: the steps of an input that are read; what comes after them is left out.
-        forget: the probability that a symbol is read as an unknown one (a word by its spelling
-            alone), in training.
-    """
-
-    _: KW_ONLY
-    embedding_size: int = 64
-    tokens: str = "auto"
-    lower: bool = False
-    max_length: int = 1000
-    forget: float = 0.05
+class SupervisedEstimator(ReadingEstimator):
+    """Learns targets from inputs; its parameters are those of `ReadingEstimator`."""
 
     _unit = "nats an example"  # what the loss is measured in
+    _nouns = ("targets", "rows")  # what y and X hold
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Learn to predict `y` from `X`.
@@ -76,11 +57,10 @@ class SupervisedEstimator(SequenceEstimator):
         inputs, examples = self._examples(X, y, sample_weight)
         self.__dict__.pop("_going", None)  # what `partial_fit` had begun
         seed = self._seed()
-        train, valid = self._hold_out(examples.distinct(seed), seed)
+        train, valid = self._parts(examples, seed)
         train, valid = self._learn(inputs, train), self._cut(valid)
-        with seeded(seed):
-            self.network_ = self._build().to(self._target_device())
-            self._start(self.network_)
+        with seeded(seed, self._target_device()):
+            self._make_network()
             draw = torch.Generator().manual_seed(seed)
             self._train(
                 self._batches(train, draw),
@@ -89,31 +69,33 @@ class SupervisedEstimator(SequenceEstimator):
                 self._unit,
             )
         self._finish(train, valid)
-        self._judge(train, valid)
+        self._judge(train, valid if len(valid) else train)
         return self
 
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Go once over more data, for data that does not fit into memory.
 
         The first call learns vocabularies and scales; later ones go on with those, with the
-        optimiser where it was and `learning_rate` as it is. Nothing is held out. Arguments and
-        errors are those of `fit`.
+        optimiser where it was and `learning_rate` as it is. Nothing is held out, so that a model
+        begun here has no baseline: it is NaN. Arguments and errors are those of `fit`.
         """
         inputs, examples = self._examples(X, y, sample_weight)
         seed = self._seed()
         examples = examples.distinct(seed)
-        with seeded(seed):
-            if not hasattr(self, "network_"):
-                self._hold_out(examples, seed)
-                self._judge(self._learn(inputs, examples), examples.select([]))
-                self.network_ = self._build().to(self._target_device())
-                self._start(self.network_)
-            self.reading_.check(inputs, type(self).__name__)
-            if not hasattr(self, "_going"):  # new, or loaded
-                self._going = self._trainer(self._loss, None, self._unit)
-            draw = torch.Generator().manual_seed(seed + len(self._going.history.epochs))
-            batches = self._batches(self._cut(examples, told=True), draw)
-            self.history_ = self._going.fit(batches, epochs=1)
+        going: Trainer | None = self.__dict__.get("_going")
+        done = 0 if going is None else len(going.history.epochs)
+        with seeded(seed + done, self._target_device()):
+            if hasattr(self, "network_"):
+                self.reading_.check(inputs, type(self).__name__)
+                part = self._cut(examples, told=True)
+            else:
+                self._see_targets(examples)
+                part = self._learn(inputs, examples)
+                self._make_network()
+            if going is None:  # new, or loaded
+                going = self._going = self._trainer(self._loss, None, self._unit)
+            draw = torch.Generator().manual_seed(seed + done)
+            self.history_ = going.fit(self._batches(part, draw), epochs=1)
         self.network_.eval()
         return self
 
@@ -125,11 +107,10 @@ class SupervisedEstimator(SequenceEstimator):
         trial = type(self)(**self.get_params(deep=False))
         inputs, examples = trial._examples(X, y, None)
         seed = trial._seed()
-        train, _ = trial._hold_out(examples.distinct(seed), seed)
+        train, _ = trial._parts(examples, seed)
         train = trial._learn(inputs, train)
-        with seeded(seed):
-            trial.network_ = trial._build().to(trial._target_device())
-            trial._start(trial.network_)
+        with seeded(seed, trial._target_device()):
+            trial._make_network()
             draw = torch.Generator().manual_seed(seed)
             trainer = trial._trainer(trial._loss, None, trial._unit)
             return range_test(trainer, trial._batches(train, draw), **settings)
@@ -141,41 +122,34 @@ class SupervisedEstimator(SequenceEstimator):
             raise DataError(
                 f"{type(self).__name__} requires y to be passed, but the target y is None."
             )
-        inputs = read_inputs(X)
+        return self._pair(self._read_inputs(X), y, sample_weight)
+
+    def _pair(self, inputs: Inputs, y: Any, sample_weight: Any) -> tuple[Inputs, Examples]:
+        """Put inputs, targets and weights together."""
         targets = self._read_targets(y, inputs)
         if len(targets) != len(inputs):
-            raise DataError(f"y has {len(targets)} targets for the {len(inputs)} rows of X.")
+            those, rows = self._nouns
+            raise DataError(f"y has {len(targets)} {those} for the {len(inputs)} {rows} of X.")
         weights = check_weights(sample_weight, len(inputs))
         w = np.ones(len(inputs)) if weights is None else np.array(weights)
         return inputs, Examples(inputs.rows, targets, w)
 
+    def _parts(self, examples: Examples, seed: int) -> tuple[Examples, Examples]:
+        """Return the different examples in two parts: to learn from, and to judge epochs by."""
+        examples = examples.distinct(seed)
+        self._see_targets(examples)
+        return self._hold_out(examples, seed)
+
     def _hold_out(self, examples: Examples, seed: int) -> tuple[Examples, Examples]:
-        """Split distinct examples into a part to learn from and one to judge epochs by."""
+        """Split different examples in two."""
         return examples.split(self.validation_fraction, seed)
 
     def _learn(self, inputs: Inputs, train: Examples) -> Examples:
         """Learn vocabularies and scales from the training part, and return it cut into symbols."""
-        self.reading_ = Reading.learn(
-            inputs, train.inputs, train.weights, tokens=self.tokens, lower=self.lower
-        )
-        self._take_features(self.reading_)
+        self._take_reading(self._new_reading(inputs, train))
         self._learn_targets(train)
+        self.baseline_score_ = math.nan  # until it is judged
         return self._cut(train, told=True)
-
-    def _take_features(self, reading: Reading) -> None:
-        if reading.kind == "numbers":
-            self.n_features_in_ = reading.columns or reading.features
-
-    def _cut(self, examples: Examples, *, told: bool = False) -> Examples:
-        rows, longer = self.reading_.cut(examples.inputs, self.max_length)
-        if longer and told:
-            warnings.warn(
-                f"{longer} of {len(rows)} inputs have more than max_length={self.max_length} "
-                "steps; what comes after is not read.",
-                RecurraWarning,
-                stacklevel=4,
-            )
-        return Examples(rows, examples.targets, examples.weights)
 
     def _batches(
         self, examples: Examples, draw: torch.Generator | None = None
@@ -195,40 +169,32 @@ class SupervisedEstimator(SequenceEstimator):
             make,
             batch_size=self._training_batch(len(examples)) if draw else 256,
             generator=draw,
-            most=None if draw else _STEPS,
+            most=None if draw else STEPS,
         )
 
-    def _outputs(self, X: Any) -> Iterator[tuple[Sequence[int], Any, Tensor]]:
-        """Run the network over `X`: the rows of each batch, its outputs, its lengths."""
-        self._check_fitted()
-        rows = self.reading_.read(X, type(self).__name__, self.max_length)
-        device = self._network_device()
-        batches = LengthBatches(
-            [len(row) for row in rows], lambda chosen: chosen, batch_size=256, most=_STEPS
-        )
-        with torch.no_grad():
-            for chosen in batches:
-                places = chosen.tolist()
-                batch, lengths = self._collate([rows[k] for k in places], device)
-                yield places, self.network_(batch, lengths), lengths
-
-    def _encoder(self) -> Encoder:
-        """Return what reads the inputs."""
-        reader = self.reading_.reader(self.embedding_size, self.forget)
-        recurrent = self._recurrent(int(reader.output_size))  # type: ignore[arg-type]
-        return Encoder(reader, recurrent, self._dropout_rate())
-
-    def _collate(self, rows: Sequence[Any], device: torch.device) -> tuple[Any, Tensor]:
-        """Return the inputs of a batch as the network takes them, and their lengths (B,)."""
-        return self.reading_.batch(rows, device)
+    def _make_network(self) -> None:
+        """Build the network and set its first weights."""
+        self.network_ = self._build().to(self._target_device())
+        self._start(self.network_)
 
     def _loss_weights(self, examples: Examples) -> Any:
         """Return how much each example weighs in the loss."""
         return examples.weights
 
-    def _check_parameters(self) -> None:
-        super()._check_parameters()
-        check_numbers(self, at_least_1="embedding_size max_length", fractions="forget")
+    def _fitted_record(self) -> dict[str, Any]:
+        return {**super()._fitted_record(), "baseline_score": self.baseline_score_}
+
+    def _take_fitted(self, record: Mapping[str, Any]) -> None:
+        super()._take_fitted(record)
+        self.baseline_score_ = float(record["baseline_score"])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        return tags
+
+    def _see_targets(self, examples: Examples) -> None:
+        """Learn what must be known of all targets, those held out included."""
 
     def _start(self, network: nn.Module) -> None:
         """Set weights of the new network that are better not random."""
@@ -253,5 +219,5 @@ class SupervisedEstimator(SequenceEstimator):
         """Return the batch's summed loss and its weight."""
 
     @abstractmethod
-    def _judge(self, train: Examples, valid: Examples) -> None:
-        """Keep how good a naive model is on the part held out."""
+    def _judge(self, train: Examples, judged: Examples) -> None:
+        """Keep how good a naive model of the training part is on the examples judged."""

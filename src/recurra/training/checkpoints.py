@@ -17,9 +17,11 @@ from recurra.training.checkpoint import DamagedError, pack, unpack
 from recurra.training.fingerprint import check_settings, run_settings
 from recurra.training.lock import FolderLock
 from recurra.training.randomness import random_states
+from recurra.training.shared_state import broadcast_state, load_shared, shared_state
 
 if TYPE_CHECKING:
-    from recurra.training.loop import Batches, Trainer
+    from recurra.training.batches import Batches
+    from recurra.training.loop import Trainer
 
 _START, _END = "step-", ".safetensors"
 
@@ -103,6 +105,8 @@ class Checkpoints:
 class Keeper:
     """Saves one run of a trainer, and keeps its folder for it, while the block runs.
 
+    Of several processes each has one, and the first one's alone reads and writes.
+
     Entering raises `ArgumentError` where another run has the folder.
     """
 
@@ -113,6 +117,8 @@ class Keeper:
         self._when = time.monotonic()
 
     def __enter__(self) -> Self:
+        if not self._trainer.processes.first:
+            return self
         folder = Path(self._checkpoints.folder).absolute()
         folder.mkdir(parents=True, exist_ok=True)
         self._open.enter_context(FolderLock(folder))
@@ -122,36 +128,38 @@ class Keeper:
     def __exit__(self, *error: object) -> None:
         self._open.close()
 
-    def begin(self, train: Batches, valid: Batches | None, *, resume: bool) -> None:
+    def begin(self, train: Batches, valid: Batches | None, mine: Batches, *, resume: bool) -> None:
         """Put the trainer where the newest checkpoint was, if it is to resume and there is one.
+
+        Args:
+            train, valid: the batches of all processes.
+            mine: this process's share of `train`.
+            resume: whether to resume.
 
         Raises `ArgumentError` if the run had other settings, or if there are checkpoints and it is
         not to resume.
         """
-        files = self._checkpoints.files()
-        if files and not resume:
-            raise ArgumentError(
-                f"{files[-1].parent}: holds the checkpoints of an earlier run: pass resume=True to "
-                "go on with it, or give another folder."
-            )
-        state = self._checkpoints.newest()
+        state = self._newest(resume)
         begin = random_states(train) if state is None else state["begin"]
         settings = run_settings(self._trainer, train, valid, begin)
         if state is not None:
-            where = str(self._checkpoints.files()[0].parent)
+            where = str(Path(self._checkpoints.folder).absolute())
             check_settings(state["settings"], settings, where)
-            self._trainer.load_state_dict(state["trainer"])
-            self._trainer.place.now = state["now"]
+            load_shared(self._trainer, state)
             self._note()
-        self._train = train
+        self._mine = mine
         self._about = {"settings": settings, "begin": begin}
 
-    def step_done(self) -> None:
-        """Save if it is time to, after a step."""
-        steps, minutes = self._checkpoints.every_steps, self._checkpoints.every_minutes
+    def is_time(self) -> bool:
+        """Return whether as many minutes are over as shall lie between two."""
+        minutes = self._checkpoints.every_minutes
+        return minutes is not None and (time.monotonic() - self._when) / 60 >= minutes
+
+    def step_done(self, *, now: bool) -> None:
+        """Save after a step if as many were made as shall lie between two, or in any case `now`."""
+        steps = self._checkpoints.every_steps
         since = self._trainer.steps - max(0, self._saved[0])
-        waited = (time.monotonic() - self._when) / 60
-        if (steps is not None and since >= steps) or (minutes is not None and waited >= minutes):
+        if now or (steps is not None and since >= steps):
             self.save()
 
     def epoch_done(self, *, last: bool) -> None:
@@ -162,11 +170,25 @@ class Keeper:
             self.save()
 
     def save(self) -> None:
-        """Save the run as it is."""
-        now = random_states(self._train)
-        state = {**self._about, "now": now, "trainer": self._trainer.state_dict()}
-        self._checkpoints.write(state, self._trainer.steps)
+        """Save the run as it is: the first process writes what it gathers from all."""
+        state = shared_state(self._trainer, random_states(self._mine))
+        if self._trainer.processes.first:
+            self._checkpoints.write({**self._about, **state}, self._trainer.steps)
         self._note()
+
+    def _newest(self, resume: bool) -> dict[str, Any] | None:
+        """Return the state to go on from, which the first process reads for all, or None."""
+        processes = self._trainer.processes
+        state = None
+        if processes.first:
+            files = self._checkpoints.files()
+            if files and not resume:
+                raise ArgumentError(
+                    f"{files[-1].parent}: holds the checkpoints of an earlier run: go on with it "
+                    "(resume=True; --resume of the command), or give another folder."
+                )
+            state = self._checkpoints.newest()
+        return state if processes.alone else broadcast_state(processes, state)
 
     def _note(self) -> None:
         self._saved = self._trainer.steps, len(self._trainer.history.epochs)

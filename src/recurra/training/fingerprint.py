@@ -16,7 +16,8 @@ from recurra.errors import ArgumentError
 from recurra.training.randomness import generators, random_states, set_random_states
 
 if TYPE_CHECKING:
-    from recurra.training.loop import Batches, Trainer
+    from recurra.training.batches import Batches
+    from recurra.training.loop import Trainer
 
 _LOOKED_AT = 64  # batches; all of them would be a pass over data that may not fit into memory
 _PROBES = (0, 1, 10, 100, 1000, 10_000)  # the steps at which a schedule's function is looked at
@@ -44,6 +45,8 @@ def run_settings(
         "clip_by": trainer.clip_by,
         "carry": trainer.carry,
         "patience": trainer.patience,
+        "precision": trainer.precision,
+        "processes": trainer.processes.world,
         **trainer.settings,
         "batches of an epoch": len(train),
         "batches of validation": 0 if valid is None else len(valid),
@@ -59,15 +62,20 @@ def run_settings(
 
 def check_settings(before: Mapping[str, str], now: Mapping[str, str], where: str) -> None:
     """Raise `ArgumentError`, naming what differs, unless two runs' settings are the same."""
-    names = [*now, *(name for name in before if name not in now)]
-    different = [name for name in names if before.get(name) != now.get(name)]
-    if not different:
+    told = differences(before, now)
+    if not told:
         return
-    told = "; ".join(f"{n}: {before.get(n, 'none')}, now {now.get(n, 'none')}" for n in different)
     raise ArgumentError(
         f"{where}: the run to resume had other settings ({told}). Give it the same, or train "
         "anew in another folder."
     )
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Return which settings are not the same, with both values, as text; empty if all are."""
+    names = [*now, *(name for name in before if name not in now)]
+    different = [name for name in names if before.get(name) != now.get(name)]
+    return "; ".join(f"{n}: {before.get(n, 'none')}, now {now.get(n, 'none')}" for n in different)
 
 
 def _digest(batches: Batches, begin: Mapping[str, Any] | None) -> str:

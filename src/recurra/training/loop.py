@@ -2,9 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,33 +11,26 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils._pytree import tree_map_only
 
-from recurra.errors import ArgumentError, DivergenceError
+from recurra.errors import DivergenceError
 from recurra.gradients.clip import clip_groups_, gradient_groups, total_of
+from recurra.training.batches import Batches as Batches
+from recurra.training.batches import Loss as Loss
 from recurra.training.callback import Callback
-from recurra.training.checkpoints import Checkpoints, Keeper
+from recurra.training.checkpoints import Checkpoints
 from recurra.training.history import Epoch, History
 from recurra.training.place import Place
+from recurra.training.precision import check_precision, computing_in
+from recurra.training.processes import Processes
+from recurra.training.session import Session, session_of
+from recurra.training.sharing import draw_alike, same_buffers
 from recurra.training.trainer_state import load_trainer_state, trainer_state
-
-# (model, batch) -> the batch's summed loss, and how much it weighs (its symbols, say);
-# with a state to carry (model, batch, state) -> those, and the state to go on from.
-Loss = Callable[..., Any]
-
-
-class Batches(Protocol):
-    """Batches that can be gone through again and again."""
-
-    def __len__(self) -> int:
-        """Return how many batches a pass has."""
-        ...
-
-    def __iter__(self) -> Iterator[Any]:
-        """Go through the batches once."""
-        ...
 
 
 class Trainer:
     """Trains a module; each step of the loop is a method to be overridden.
+
+    Under torchrun its processes train one model: each takes its share of every batch, and all step
+    with the gradient of the whole one.
 
     Args:
         model: any module.
@@ -57,6 +49,10 @@ class Trainer:
         callbacks: what listens.
         checkpoints: where and when the run is saved, or None.
         settings: what else a run must have in common with the one it resumes, by name.
+        precision: what the loss is computed in: "float32" (the precision of the weights), or
+            "bfloat16" by autocast. Weights and optimiser stay as they are.
+
+    Raises `ArgumentError` for another precision.
     """
 
     def __init__(
@@ -73,7 +69,9 @@ class Trainer:
         callbacks: Sequence[Callback] = (),
         checkpoints: Checkpoints | None = None,
         settings: Mapping[str, Any] | None = None,
+        precision: str = "float32",
     ) -> None:
+        check_precision(precision)
         self.model = model
         self.loss = loss
         self.optimizer = optimizer
@@ -86,13 +84,19 @@ class Trainer:
         self.callbacks = list(callbacks)
         self.checkpoints = checkpoints
         self.settings = dict(settings or {})
+        self.precision = precision
         self.history = History(band=clip, clip_by=clip_by)
         self.best: dict[str, Tensor] | None = None  # the weights of the best epoch of this run
         self.place = Place()
         self.first = 0  # epochs that were over before this run
         self.epochs = 0
         self.batches_per_epoch = 0
-        self._keeper: Keeper | None = None
+        self.session = Session(self)  # the training under way
+
+    @property
+    def processes(self) -> Processes:
+        """Those that train together, while they do."""
+        return self.session.processes
 
     @property
     def steps(self) -> int:
@@ -105,41 +109,39 @@ class Trainer:
         """Train for at most `epochs` (more) passes over `train` and return the record.
 
         With `valid` the model ends with the weights that were best on it. Ctrl-C ends the
-        training after at least one epoch as patience would, and goes through before that.
+        training after at least one epoch as patience would, and goes through before that; a run
+        with checkpoints is saved first.
         With `resume` it goes on after the newest of `checkpoints`, if there is one, and ends with
         the bits it would have had; the random numbers may come from torch's generator and from
         those that are attributes of `train`.
 
         Raises `DivergenceError` when the loss is no longer finite, `ArgumentError` when the run to
-        resume had other settings or another run has its folder.
+        resume had other settings or another run has its folder, or when the batches cannot be
+        shared among processes, `LostProcessError` when one of those is gone.
         """
-        self.epochs, self.batches_per_epoch = epochs, len(train)
-        self.first = len(self.history.epochs)  # earlier calls made some
-        with ExitStack() as stack:
-            self._begin(train, valid, resume, stack)
-            self._tell("on_train_begin")
-            self.place.restore(train)
-            try:
-                self._run_epochs(train, valid)
-            except KeyboardInterrupt:
-                if self.best is None:
-                    raise
-                self.history.stopped = "interrupted"
-            finally:
-                self._tell("on_train_end")
+        self._begin(epochs, len(train))
+        with session_of(self) as session:
+            mine, my_valid = session.shares(train, valid)
+            with session.saving(train, valid, mine, resume=resume):
+                self._tell("on_train_begin")
+                self.place.restore(mine)
+                try:
+                    self._run_epochs(mine, my_valid)
+                except KeyboardInterrupt:
+                    self.history.stopped = "interrupted"
+                    if self.best is None:
+                        raise
+                finally:
+                    self._tell("on_train_end")
         if self.best is not None:
             self.model.load_state_dict(self.best)
         return self.history
 
-    def _begin(self, train: Batches, valid: Batches | None, resume: bool, stack: ExitStack) -> None:
-        """Start at the beginning, or, where the run is to be resumed, where it was."""
+    def _begin(self, epochs: int, batches: int) -> None:
+        self.epochs, self.batches_per_epoch = epochs, batches
+        self.first = len(self.history.epochs)  # earlier calls made some
         self.best, self.place = None, Place()
-        if self.checkpoints is not None:
-            self._keeper = stack.enter_context(Keeper(self.checkpoints, self))
-            stack.callback(setattr, self, "_keeper", None)
-            self._keeper.begin(train, valid, resume=resume)
-        elif resume:
-            raise ArgumentError("resume=True needs checkpoints, the folder of those.")
+        self.history.stopped = "epochs"
 
     def _run_epochs(self, train: Batches, valid: Batches | None) -> None:
         """Go through the epochs, or until patience is at its end."""
@@ -153,8 +155,7 @@ class Trainer:
                 self.best = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
             self._tell("on_epoch_end", epoch)
             done = self._out_of_patience()
-            if self._keeper is not None:
-                self._keeper.epoch_done(last=done or epoch.number == last)
+            self.session.epoch_done(last=done or epoch.number == last)
         if done:
             self.history.stopped = "patience"
 
@@ -166,13 +167,14 @@ class Trainer:
         self.model.train()
         if not place.batches:
             self.state = None
-        for batch in place.rest(train, kept=self._keeper is not None):
+            draw_alike(train, self.processes)
+        for batch in place.rest(train, kept=self.session.saved):
             total, weight = self.train_step(batch)
             place.batches += 1
             place.total, place.weight = place.total + total, place.weight + weight
             place.seconds = time.perf_counter() - began
-            if self._keeper is not None:
-                self._keeper.step_done()
+            self.session.step_done()
+        same_buffers(self)
         valid_loss = None if valid is None else self.evaluate(valid)
         judged = place.total / place.weight if valid_loss is None else valid_loss
         before = self.history.best
@@ -189,10 +191,7 @@ class Trainer:
     def train_step(self, batch: Any) -> tuple[float, float]:
         """Step once on `batch` and return its summed loss and its weight."""
         self.optimizer.zero_grad(set_to_none=True)
-        total, weight = self.run_loss(batch)
-        mean = total / weight
-        mean.backward()  # type: ignore[no-untyped-call]
-        value = float(mean.detach())
+        value, weight = self.session.backward(*self.run_loss(batch))
         if not math.isfinite(value):
             raise DivergenceError(
                 f"the loss became {value} in epoch {len(self.history.epochs) + 1}, step "
@@ -209,11 +208,14 @@ class Trainer:
 
     def run_loss(self, batch: Any) -> tuple[Tensor, float]:
         """Return the batch's summed loss and its weight, and take the state along."""
-        if not self.carry:
-            total, weight = self.loss(self.model, batch)
-        else:
-            total, weight, state = self.loss(self.model, batch, self.state)
-            self.state = tree_map_only(Tensor, Tensor.detach, state)
+        if batch is None:  # this process has none of its rows
+            return torch.zeros(()), 0.0
+        with computing_in(self.precision, self.model):
+            if not self.carry:
+                total, weight = self.loss(self.model, batch)
+            else:
+                total, weight, state = self.loss(self.model, batch, self.state)
+                self.state = tree_map_only(Tensor, Tensor.detach, state)
         return total, weight
 
     def clip_gradients(self) -> Tensor:
@@ -236,6 +238,7 @@ class Trainer:
             batch_total, batch_weight = self.run_loss(batch)
             total, weight = total + float(batch_total), weight + batch_weight
         self.state = kept
+        total, weight = self.processes.sums(total, weight)
         return total / weight
 
     def state_dict(self) -> dict[str, Any]:

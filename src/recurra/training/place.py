@@ -8,7 +8,7 @@ from recurra.errors import DataError
 from recurra.training.randomness import random_states, set_random_states
 
 if TYPE_CHECKING:
-    from recurra.training.loop import Batches
+    from recurra.training.batches import Batches
 
 
 @dataclass

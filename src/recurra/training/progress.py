@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class TerminalProgress(Callback):
     """A live bar on a terminal, a line an epoch elsewhere; all on the error stream.
 
-    Shows the loss, the validation loss, the gradient norm and the time left.
+    Shows the loss, the validation loss, the gradient norm and the time left. Of several processes
+    the first one speaks.
 
     Args:
         unit: what the loss is measured in, for example "nats a character".
@@ -38,7 +39,7 @@ class TerminalProgress(Callback):
         self._began = time.monotonic()
         self._valid = ""
         self._before = len(trainer.history.epochs) - trainer.first  # made before it was resumed
-        if not sys.stderr.isatty():
+        if not trainer.processes.first or not sys.stderr.isatty():
             return
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -83,6 +84,8 @@ class TerminalProgress(Callback):
 
     def on_epoch_end(self, trainer: Trainer, epoch: Epoch) -> None:
         """Write the epoch's line."""
+        if not trainer.processes.first:
+            return
         valid = "" if epoch.valid_loss is None else f", validation {epoch.valid_loss:.3f}"
         self._valid = valid
         line = (
@@ -105,7 +108,7 @@ class TerminalProgress(Callback):
             self._bar.stop()
             self._bar = self._task = None
         best = trainer.history.best
-        if best is not None and trainer.history.stopped != "epochs":
+        if best is not None and trainer.history.stopped != "epochs" and trainer.processes.first:
             why = {"patience": "no better validation loss", "interrupted": "interrupted"}
             print(
                 f"stopped: {why[trainer.history.stopped]}; keeping epoch {best.number}",

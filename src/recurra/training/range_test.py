@@ -2,13 +2,16 @@
 
 import math
 from collections.abc import Iterator
+from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass
 from itertools import chain, repeat
 from typing import Any
 
 from recurra.errors import ArgumentError, DivergenceError
-from recurra.training.loop import Batches, Trainer
+from recurra.training.batches import Batches
+from recurra.training.loop import Trainer
+from recurra.training.session import session_of
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,13 @@ def range_test(
     rates: list[float] = []
     losses: list[float] = []
     smooth = Smooth()
-    try:
+    with ExitStack() as stack:
+        stack.callback(trainer.model.load_state_dict, kept[0])
+        stack.callback(trainer.optimizer.load_state_dict, kept[1])
+        stack.callback(setattr, trainer, "history", kept[2])
+        stack.callback(setattr, trainer, "schedule", schedule)
+        stack.callback(setattr, trainer, "callbacks", callbacks)
+        batches, _ = stack.enter_context(session_of(trainer)).shares(batches, None)
         trainer.model.train()
         for step, batch in zip(range(steps), _again_and_again(batches), strict=False):
             rate = lowest * (highest / lowest) ** (step / (steps - 1))
@@ -65,11 +74,6 @@ def range_test(
             losses.append(smooth(total / weight))
             if losses[-1] > 4 * min(losses) and step >= 10:
                 break
-    finally:
-        trainer.model.load_state_dict(kept[0])
-        trainer.optimizer.load_state_dict(kept[1])
-        trainer.history = kept[2]
-        trainer.schedule, trainer.callbacks = schedule, callbacks
     lowest_at = min(range(len(losses)), key=losses.__getitem__, default=None)
     suggestion = math.nan if lowest_at is None else rates[lowest_at] / 10
     return RateRange(rates, losses, suggestion)

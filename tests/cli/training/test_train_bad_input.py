@@ -147,7 +147,7 @@ def test_a_disk_that_fills_up_leaves_no_model(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device", "model.safetensors")
 
-    monkeypatch.setattr("recurra.tasks.storage.write_synced", full)
+    monkeypatch.setattr("recurra.tasks.saving.folder.write_synced", full)
     last = refused(capsys, "train", "classify", path, "--epochs", "1", "--hidden-size", "4")
     assert last == "recurra: model.safetensors: No space left on device"
     assert list(tmp_path.iterdir()) == [path]

@@ -1,8 +1,10 @@
 """A classifier from a table to answers: train, evaluate, predict."""
 
+import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,13 +57,19 @@ def test_one_line_tells_the_score_beside_its_baselines(trained: tuple[Path, str,
 def test_the_model_its_columns_and_the_report_are_in_a_folder_beside_the_data(
     trained: tuple[Path, str, str],
 ) -> None:
-    folder, _, err = trained
+    folder, out, err = trained
     assert {path.name for path in folder.iterdir()} == {
-        "config.json", "model.safetensors", "history.json", "columns.json", "report.html",
+        "config.json", "model.safetensors", "history.json", "README.md", "report.html",
     }  # fmt: skip
     assert f"report: {folder / 'report.html'}" in err
-    memory = json.loads((folder / "columns.json").read_text())
-    assert memory["columns"] == {"label": "mood", "text": "talk"}
+    about = json.loads((folder / "config.json").read_text())["about"]
+    assert about["columns"] == {"label": "mood", "text": "talk"}
+    assert about["data"] == "talks.csv"
+    assert about["digest"] == hashlib.sha256((folder.parent / "talks.csv").read_bytes()).hexdigest()
+    card = (folder / "README.md").read_text()
+    (line,) = [line for line in card.splitlines() if line.startswith("| accuracy, ")]
+    assert f"accuracy {line.split('|')[2].strip()} on" in out  # the score that was printed
+    assert "TF-IDF + logistic regression" in line
     page = (folder / "report.html").read_text()
     assert page.count("<svg") == 4
     assert "The surest mistakes" in page
@@ -156,7 +164,7 @@ def test_a_model_saved_from_python_is_asked_for_its_column(
 ) -> None:
     from recurra.tasks.classifying.classifier import SequenceClassifier
 
-    SequenceClassifier.load(trained[0]).save(tmp_path / "m")
+    SequenceClassifier.load(trained[0]).save(tmp_path / "m", about={"columns": {}})
     path = write_csv(tmp_path / "n.csv", ["words", "n"], [("great job", 1)])
     assert recurra("predict", tmp_path / "m", path) == 2
     assert "which column has the text? Say --column text=NAME" in capsys.readouterr().err
@@ -209,18 +217,16 @@ def test_a_bad_row_far_down_leaves_no_half_written_file(
     assert {p.name for p in tmp_path.iterdir()} == {"long.csv", "out.csv"}
 
 
-def test_a_damaged_memory_is_named(
+def test_what_is_remembered_counts_as_the_rest_of_the_model_does(
     trained: tuple[Path, str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from recurra.tasks.classifying.classifier import SequenceClassifier
-
-    SequenceClassifier.load(trained[0]).save(tmp_path / "m")
-    for content in ("{", "[]", '{"task": "tag", "columns": {}}', '{"task": "classify"}'):
-        (tmp_path / "m" / "columns.json").write_text(content)
-        assert recurra("predict", tmp_path / "m", "--text", "x") == 2
-        err = capsys.readouterr().err
-        assert err.count("\n") == 1
-        assert "columns.json: damaged" in err
+    shutil.copytree(trained[0], tmp_path / "m")
+    config = tmp_path / "m" / "config.json"
+    config.write_text(config.read_text().replace('"talk"', '"mood"'))
+    assert recurra("predict", tmp_path / "m", "--text", "x") == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "config.json: damaged or edited" in err
 
 
 def test_interrupted_after_an_epoch_the_model_so_far_is_kept_and_judged(

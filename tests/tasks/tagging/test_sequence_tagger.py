@@ -165,6 +165,7 @@ def test_a_saved_tagger_tags_as_before(fitted, tmp_path):
         assert all(map(np.array_equal, other.predict_proba(X), fitted.predict_proba(X)))
     assert loaded.baseline_score_ == fitted.baseline_score_
     assert loaded.classes_.tolist() == fitted.classes_.tolist()
+    assert loaded.class_shares_.tolist() == fitted.class_shares_.tolist()
     config = tmp_path / "model" / "config.json"
     config.write_text(json.dumps(json.loads(config.read_text()) | {"fitted": {}}))
     with pytest.raises(ModelFileError):

@@ -172,3 +172,14 @@ def test_before_fit_and_with_wrong_numbers_it_says_so() -> None:
         small().predict(np.zeros((1, 9, 9)))
     with pytest.raises(ArgumentError, match="beam_size"):
         small(beam_size=0).fit(*bars(10))
+    with pytest.raises(
+        ArgumentError, match="bidirectional=True: a captioner sees a picture as a whole"
+    ):
+        small(bidirectional=True).fit(*bars(10))
+
+
+def test_pictures_of_another_size_are_refused_when_learning_goes_on() -> None:
+    model = small().partial_fit(*bars(10))
+    for other in (bars(10, side=12)[0], np.zeros((10, 10, 10, 3))):
+        with pytest.raises(DataError, match="but Captioner was fitted on pictures of 10 x 10"):
+            model.partial_fit(other, bars(10)[1])

@@ -37,6 +37,8 @@ app = typer.Typer(
 
     recurra train generate names.csv --condition country
 
+    recurra train generate book.txt --chunk 256         one text, of any size
+
     recurra train forecast sales.csv --horizon 14       what comes next, and how surely
 
 Columns are guessed where they can be, and said; TASK --help has the options.
@@ -99,23 +101,51 @@ def regress(
     recurra train generate names.csv --text name --condition country
 
     recurra train generate titles.txt                   a text a line
+
+    recurra train generate book.txt --chunk 256         one text, of any size
+
+    recurra train generate program.bin --chunk 256 --tokens byte
 """
 )
 @flat
 def generate(
-    data: Data,
+    data: Annotated[
+        Path,
+        typer.Argument(
+            help="A table: CSV, TSV, JSON Lines or Parquet; with --chunk any file, as one text.",
+            show_default=False,
+        ),
+    ],
     fitting: Fitting,
     text: Annotated[str | None, typer.Option(help="The column of texts.")] = None,
     condition: Condition = None,
     max_length: Annotated[
         int | None, typer.Option(help="The characters a text may have; 200 if not given.")
     ] = None,
+    chunk: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="The file is one text; so many of its characters lie between two steps."
+        ),
+    ] = None,
+    tokens: Annotated[
+        str | None, typer.Option(help="With --chunk, what the text is cut into: char or byte.")
+    ] = None,
 ) -> None:
-    """Learn to write texts like those of a table, for a label if there is one."""
+    """Learn to write texts like those of a table, for a label if there is one.
+
+    With --chunk one text of any size is learned, and gone on with: the state is carried from chunk
+    to chunk, and little of the file is in memory.
+    """
+    from recurra.cli.training import long_text
     from recurra.cli.training.run import run
 
     columns = {"text": text, "condition": condition}
-    run("generate", data, None, fitting, columns, {"max_length": max_length})
+    own = {"max_length": max_length, "chunk": chunk, "tokens": tokens}
+    if chunk is None:
+        run("generate", data, None, fitting, columns, own)
+    else:
+        long_text.run(data, fitting, columns, own)
 
 
 @app.command(

@@ -88,7 +88,24 @@ class Fitting:
         int | None, typer.Option(help="Epochs without a better validation loss; then it stops.")
     ] = None
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto"
+    precision: Annotated[
+        str, typer.Option(help="What the loss is computed in: float32, or bfloat16 for GPUs.")
+    ] = "float32"
     seed: Annotated[int, typer.Option(help="The same model every time.")] = 0
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="A folder where the training is saved, so that it can be resumed."),
+    ] = None
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint, if there is one.")
+    ] = False
+    checkpoint_minutes: Annotated[
+        float | None,
+        typer.Option(help="Minutes between two checkpoints; 10 if not given. Epochs end in one."),
+    ] = None
+    checkpoint_steps: Annotated[int | None, typer.Option(help="Steps between two checkpoints.")] = (
+        None
+    )
     quick: Annotated[
         bool, typer.Option("--quick", help="A small model and few epochs: to see that it runs.")
     ] = False

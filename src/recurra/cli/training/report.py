@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from recurra.cli.models import TASKS
 from recurra.cli.reading import Loaded
 from recurra.report.tasks.records import TaskReport
 from recurra.tasks.estimator import SequenceEstimator
+from recurra.tasks.generating.endless import EndlessText
 from recurra.tasks.generating.generator import SequenceGenerator
 from recurra.tasks.judging.judged import Judged
-from recurra.tasks.judging.scores import number
+from recurra.tasks.judging.scores import Score, number
 
 _LEADS = {
     "classify": "A recurrent network learned to tell classes apart.",
@@ -20,6 +20,9 @@ _LEADS = {
     "generate": "A recurrent network learned to write sequences like those of the table.",
     "forecast": "A recurrent network learned what follows in series of numbers.",
 }
+_ENDLESS = (
+    "A recurrent network learned to go on with a text. It was judged on an end it had not read."
+)
 
 
 def report_on(
@@ -37,7 +40,7 @@ def report_on(
         *_best_baseline(judged),
         ("Data", data),
         *_columns(loaded.columns),
-        ("Examples", f"{len(loaded.part):,}, {score.examples:,} {score.noun} held out"),
+        _amount(model, loaded, score),
         ("Cell", f"{cell}, {model.hidden_size} units, {layers}{ways}"),
         ("Parameters", f"{model.parameter_count_:,}"),
         (
@@ -46,20 +49,31 @@ def report_on(
             f"epoch {best.number if best else 0} was best",
         ),
     ]
+    lead = f"{_LEADS[task]} It was judged on examples it had not seen."
     unit = getattr(model, "_unit", "nats a step")
     if isinstance(model, SequenceGenerator):
         unit = model.sequences_.unit
+        lead = _ENDLESS if isinstance(model.sequences_, EndlessText) else lead
     elif getattr(model, "head", "") == "quantile":
         unit = "standard deviations"
     return TaskReport(
-        title=f"{TASKS[task][1]} on {data}",
-        lead=f"{_LEADS[task]} It was judged on examples it had not seen.",
+        title=f"{type(model).__name__} on {data}",
+        lead=lead,
         facts=facts,
         judged=judged,
         history=history,
         unit=unit,
         target=str(loaded.columns.get("target", "number")),
     )
+
+
+def _amount(model: SequenceEstimator, loaded: Loaded, score: Score) -> tuple[str, str]:
+    """Return how much was learned from and how much judged."""
+    held = f"{score.examples:,} {score.noun} held out"
+    if not isinstance(getattr(model, "sequences_", None), EndlessText):
+        return "Examples", f"{len(loaded.part):,}, {held}"
+    learned, chose = model.about_.examples, model.about_.validation
+    return "Text", f"{learned:,} {score.noun} learned from, {chose:,} to choose the epoch, {held}"
 
 
 def _best_baseline(judged: Judged) -> list[tuple[str, str]]:

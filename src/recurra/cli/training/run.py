@@ -1,29 +1,28 @@
 """`recurra train TASK DATA`: read, split, train, judge, report."""
 
 import inspect
-import re
-import sys
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from recurra.cli.models import TASKS, Memory, check_folder, digest_of, estimator_of
+from recurra.cli.models import TASKS, check_folder, digest_of, estimator_of, save_judged
 from recurra.cli.reading import Loaded
+from recurra.cli.telling import say, told
 from recurra.cli.training.inputs import load_examples, options_of
 from recurra.cli.training.options import Fitting, Inputs
+from recurra.cli.training.resuming import SayHow, checkpoints_of
 from recurra.data.examples import Examples, fingerprint
 from recurra.data.sequences import check_sequences
 from recurra.data.tables.text_lines import shown_path
-from recurra.errors import ArgumentError, DataError, RecurraError, RecurraWarning
+from recurra.errors import ArgumentError, DataError
 from recurra.tasks.estimator import SequenceEstimator
 from recurra.tasks.generating.generator import SequenceGenerator
 from recurra.tasks.judging.judge import Judged, Part, judge
 from recurra.tasks.supervised import SupervisedEstimator
 from recurra.tasks.writing.targets import Conditioned
+from recurra.training import is_first
 
 Parameters = dict[str, Any]
 
@@ -39,6 +38,8 @@ def run(
 ) -> None:
     """Train a model of `task` on the table `data`, judge it and write about it.
 
+    Of several processes that train together the first alone judges and writes.
+
     Args:
         task: as `TASKS` has it.
         data: the user's table.
@@ -50,7 +51,7 @@ def run(
     """
     model = new_model(task, fitting, own, inputs)
     folder = model_folder(data, fitting)
-    there = check_folder(folder)
+    there = is_first() and check_folder(folder)
     given = {**options_of(inputs), **columns}
     loaded = load_examples(task, data, given, split_column=fitting.split_column, settings=settings)
     for line in loaded.said:
@@ -64,16 +65,18 @@ def run(
     train, test = split_rows(loaded, fitting.test_fraction, fitting.seed)
     say(f"training on {len(train):,} examples, {len(test):,} held out to judge the model")
     with told(loaded, train):
-        if (fitting.learning_rate or "").strip().casefold() == "auto":
+        if is_auto(fitting.learning_rate):
             find_rate(model, loaded.part.select(train))
         fit(model, loaded.part.select(train))
+    if not is_first():
+        return
     if there:
         say(f"the model that was in {shown_path(folder)} is replaced")
-    folder = model.save(folder)
-    digest = digest_of(data)
-    Memory(task, loaded.columns, data.name, digest, split, dict(settings)).save(folder)
+    about = {"split": split, "settings": settings, "columns": loaded.columns}
+    folder = model.save(folder, about={**about, "data": data.name, "digest": digest_of(data)})
     with told(loaded, test):
         judged = judge(model, loaded.part.select(train), loaded.part.select(test))
+    save_judged(model, folder, judged)
     write_up(task, model, judged, data, folder, fitting, loaded)
 
 
@@ -119,13 +122,22 @@ def new_model(
     }
     parameters = {name: value for name, value in parameters.items() if value is not None}
     if fitting.quick:
-        parameters = {**TASKS[task][2], **parameters}
+        parameters = {**TASKS[task][1], **parameters}
     if fitting.clip is not None:
         parameters["clip"] = read_band(fitting.clip)
     for name in parameters:
         if name not in known:
             raise ArgumentError(f"--{name.replace('_', '-')} has no meaning for {task}.")
-    model = kind(**parameters, device=fitting.device, random_state=fitting.seed, progress=True)
+    model = kind(
+        **parameters,
+        device=fitting.device,
+        precision=fitting.precision,
+        random_state=fitting.seed,
+        progress=True,
+        callbacks=[SayHow()],
+        checkpoint=checkpoints_of(fitting),
+        resume=fitting.resume,
+    )
     model._check_parameters()
     return model
 
@@ -143,12 +155,17 @@ def read_band(text: str) -> tuple[float, float] | None:
 
 def read_rate(text: str | None) -> float | None:
     """Return the learning rate that a text is, None for none and for "auto"."""
-    if text is None or text.strip().casefold() == "auto":
+    if text is None or is_auto(text):
         return None
     try:
         return float(text)
     except ValueError:
         raise ArgumentError(f"--learning-rate {text!r}: give a number, or auto.") from None
+
+
+def is_auto(rate: str | None) -> bool:
+    """Return whether a learning rate is to be found by a range test."""
+    return (rate or "").strip().casefold() == "auto"
 
 
 def find_rate(model: SequenceEstimator, part: Part) -> None:
@@ -177,8 +194,7 @@ def split_rows(loaded: Loaded, fraction: float, seed: int) -> tuple[list[int], l
     n = len(loaded.part)
     if loaded.split is not None:
         return _split_as_told(loaded)
-    if not 0 < fraction < 1:
-        raise ArgumentError(f"--test-fraction must be above 0 and below 1, got {fraction}.")
+    check_share(fraction)
     classes = loaded.part.y if _has_classes(loaded.part) else None
     groups = list(loaded.part.X) if loaded.groups is None else loaded.groups
     examples = Examples(groups, list(range(n)), np.ones(n))
@@ -193,6 +209,12 @@ def split_rows(loaded: Loaded, fraction: float, seed: int) -> tuple[list[int], l
         )
     _tell_of_rare_classes(classes)
     return list(train.targets), list(test.targets)
+
+
+def check_share(fraction: float) -> None:
+    """Raise `ArgumentError` unless a share can be held out."""
+    if not 0 < fraction < 1:
+        raise ArgumentError(f"--test-fraction must be above 0 and below 1, got {fraction}.")
 
 
 def _split_as_told(loaded: Loaded) -> tuple[list[int], list[int]]:
@@ -240,39 +262,3 @@ def fit(model: SequenceEstimator, part: Part) -> None:
         learner.fit(part.X)
     else:
         learner.fit(part.X, part.y)
-
-
-@contextmanager
-def told(loaded: Loaded, rows: list[int]) -> Iterator[None]:
-    """Run a block with its warnings said, and its errors about rows naming those of the file.
-
-    Args:
-        loaded: where the examples are from.
-        rows: which of them the block is given.
-    """
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", RecurraWarning)
-        try:
-            yield
-        except RecurraError as error:
-            raise type(error)(_in_the_file(str(error), loaded, rows)) from None
-        finally:
-            for warning in caught:
-                say(f"warning: {warning.message}")
-
-
-def _in_the_file(message: str, loaded: Loaded, rows: list[int]) -> str:
-    """Return a message about a row of X or y as one about the row of the file."""
-    found = re.match(r"(?:X|y|condition), row (\d+)", message)
-    if found and int(found[1]) < len(rows):
-        row = loaded.rows[rows[int(found[1])]]
-        return f"{loaded.source}, row {row}{message[found.end() :]}"
-    if re.match(r"(?:X|y|condition)\b", message):
-        return f"{loaded.source}: {message}"
-    return message
-
-
-def say(line: str) -> None:
-    """Write a line to standard error."""
-    print(f"recurra: {' '.join(line.split())}", file=sys.stderr, flush=True)

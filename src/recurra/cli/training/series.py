@@ -1,22 +1,24 @@
 """`recurra train forecast`, and a forecaster judged on other series."""
 
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from recurra.cli.models import Memory, check_folder, digest_of
+from recurra.cli.models import check_folder, digest_of, save_judged
 from recurra.cli.reading import Loaded
+from recurra.cli.telling import say, telling
 from recurra.cli.training.options import Fitting
-from recurra.cli.training.run import model_folder, new_model, say, write_up
+from recurra.cli.training.resuming import part_of
+from recurra.cli.training.run import check_share, is_auto, model_folder, new_model, write_up
 from recurra.cli.training.series_inputs import load_series
 from recurra.data.tables.text_lines import shown_path
-from recurra.errors import ArgumentError, DataError, RecurraWarning
+from recurra.errors import ArgumentError, DataError
 from recurra.tasks.estimator import SequenceEstimator
 from recurra.tasks.forecasting.forecaster import Forecaster
 from recurra.tasks.judging.judged import Judged, Part
 from recurra.tasks.judging.series import judge_walk, walk_over
+from recurra.training import is_first
 
 
 def run(
@@ -32,46 +34,48 @@ def run(
     """
     if fitting.split_column is not None:
         raise ArgumentError("--split-column has no meaning for forecast: the split is by time.")
-    if not 0 < fitting.test_fraction < 1:
-        raise ArgumentError(
-            f"--test-fraction must be above 0 and below 1, got {fitting.test_fraction}."
-        )
-    if (fitting.learning_rate or "").strip().casefold() == "auto":
+    check_share(fitting.test_fraction)
+    if is_auto(fitting.learning_rate):
         raise ArgumentError("--learning-rate auto: a Forecaster has no range test.")
     model = new_model("forecast", fitting, own)
     assert isinstance(model, Forecaster)
     folder = model_folder(data, fitting)
-    there = check_folder(folder)
+    there = is_first() and check_folder(folder)
+    kept = model.checkpoint
     with _told(data):
         series, chosen, said = load_series(data, columns, gaps)
         for line in said:
             say(line)
         say(f"walking forward through the last {fitting.test_fraction:.0%} of each series")
+        model.checkpoint = part_of(kept, "walk")
         back = model.backtest(series, start=1 - fitting.test_fraction)
         say("learning from the whole table, for the model that is kept")
+        model.checkpoint = part_of(kept, "whole")
         model.fit(series)
         forecast = model.forecast()
+    if not is_first():
+        return
     if there:
         say(f"the model that was in {shown_path(folder)} is replaced")
-    folder = model.save(folder)
-    Memory("forecast", chosen, data.name, digest_of(data), {}, {"gaps": gaps}).save(folder)
+    about = {"settings": {"gaps": gaps}, "columns": chosen}
+    folder = model.save(folder, about={**about, "data": data.name, "digest": digest_of(data)})
     judged = judge_walk(back, forecast)
+    save_judged(model, folder, judged)
     loaded = _as_loaded(data, chosen, [len(values) for values in series.values])
     write_up("forecast", model, judged, data, folder, fitting, loaded)
 
 
-def evaluate_series(
-    model: SequenceEstimator, memory: Memory, data: Path, report: Path | None
-) -> None:
+def evaluate_series(model: SequenceEstimator, data: Path, report: Path | None) -> None:
     """Judge a forecaster on other series by a forecast from each of their steps."""
     assert isinstance(model, Forecaster)
-    if data.is_file() and digest_of(data) == memory.digest:
+    if data.is_file() and digest_of(data) == model.about_.digest:
         raise ArgumentError(
             f"{shown_path(data)}: the model learned from all of this table; its scores on the held-"
             "out end, which a copy that had not seen it gave, are in report.html in its folder."
         )
     with _told(data):
-        series, chosen, _ = load_series(data, memory.columns, memory.settings.get("gaps", "refuse"))
+        gaps = str(model.about_.settings.get("gaps", "refuse"))
+        series, chosen, _ = load_series(data, model.about_.columns, gaps)
         model.state_.must_fit(series)
         back = walk_over(model, series)
     judged: Judged = judge_walk(back)
@@ -90,18 +94,7 @@ def _as_loaded(data: Path, columns: dict[str, Any], lengths: list[int]) -> Loade
     return Loaded(str(data), Part([None] * sum(lengths)), [], columns)
 
 
-@contextmanager
-def _told(data: Path) -> Iterator[None]:
-    """Run a block with its warnings said, and its errors beginning with the file."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("always", RecurraWarning)
-        try:
-            yield
-        except DataError as error:
-            text = str(error)
-            source = shown_path(data)
-            raise DataError(text if text.startswith(source) else f"{source}: {text}") from None
-        finally:
-            for warning in caught:
-                say(f"warning: {warning.message}")
+def _told(data: Path) -> AbstractContextManager[None]:
+    """Return a block with its warnings said, and its errors of data beginning with the file."""
+    source = shown_path(data)
+    return telling(DataError, lambda text: text if text.startswith(source) else f"{source}: {text}")

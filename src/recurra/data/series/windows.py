@@ -1,13 +1,15 @@
 """Windows over series: what lies before a time, and what comes after it."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from recurra.data.sharing import Share
 
 
 @dataclass(frozen=True)
@@ -80,12 +82,29 @@ class WindowBatches:
         return math.ceil(len(self._windows) / self._batch_size)
 
     def __iter__(self) -> Iterator[WindowBatch]:
+        for chosen in self.order():
+            yield self._batch(chosen.numpy())
+
+    @property
+    def rows(self) -> int:
+        """How many windows a pass has."""
+        return len(self._windows)
+
+    def share(self, rank: int, world: int) -> Share[WindowBatch]:
+        """Return the share of process `rank` of `world`: windows of each batch."""
+        return Share(self, rank, world)
+
+    def order(self) -> Sequence[Tensor]:
+        """Return the windows of each batch of one pass: drawn anew each time with a generator."""
         n = len(self._windows)
-        order = torch.arange(n)
-        if self._generator is not None:
-            order = torch.randperm(n, generator=self._generator)
-        for start in range(0, n, self._batch_size):
-            yield self._batch(order[start : start + self._batch_size].numpy())
+        if self._generator is None:
+            return torch.split(torch.arange(n), self._batch_size)
+        return torch.split(torch.randperm(n, generator=self._generator), self._batch_size)
+
+    def part_of(self, chosen: Tensor, part: slice) -> WindowBatch | None:
+        """Return some windows of the batch of `chosen`, None where they are none."""
+        mine = chosen[part]
+        return self._batch(mine.numpy()) if len(mine) else None
 
     def _batch(self, rows: NDArray[np.int64]) -> WindowBatch:
         part = self._windows.select(rows)

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from recurra.data.examples import Examples
 from recurra.data.inputs import Inputs
 from recurra.networks.pooled import PooledNetwork
-from recurra.tasks.reading import Reading
 from recurra.tasks.supervised import Batch, SupervisedEstimator
 from recurra.tasks.targets import read_numbers
 
@@ -28,8 +27,8 @@ class SequenceRegressor(SupervisedEstimator):
             "mix" (last, mean and max).
 
     Fitted: network_, history_, reading_, target_mean_ and target_deviation_ ((O,), of the
-    training part), baseline_score_ (R² of the training mean on the validation part: about 0),
-    n_features_in_ for numbers.
+    training part), baseline_score_ (R² of the training mean on the validation part: about 0; NaN
+    after `partial_fit`), n_features_in_ for numbers.
     """
 
     hidden_size: int = 64
@@ -45,11 +44,7 @@ class SequenceRegressor(SupervisedEstimator):
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Return the prediction for each sequence: (n,), or (n, O) where y was."""
-        self._check_fitted()
-        parts: dict[int, NDArray[np.float64]] = {}
-        for rows, out, _ in self._outputs(X):
-            parts |= zip(rows, out.double().cpu().numpy(), strict=True)
-        scaled = np.array([parts[k] for k in range(len(parts))])
+        scaled = self._scores(X).cpu().numpy()
         predicted: NDArray[np.float64] = scaled * self.target_deviation_ + self.target_mean_
         return predicted[:, 0] if self.flat_ else predicted
 
@@ -65,7 +60,6 @@ class SequenceRegressor(SupervisedEstimator):
         tags = super().__sklearn_tags__()
         tags.estimator_type = "regressor"
         tags.regressor_tags = RegressorTags()
-        tags.target_tags.required = True
         tags.target_tags.multi_output = True
         return tags
 
@@ -92,9 +86,8 @@ class SequenceRegressor(SupervisedEstimator):
         losses = (out - batch.targets).square().mean(-1)
         return (losses * batch.weights).sum(), float(batch.weights.sum())
 
-    def _judge(self, train: Examples, valid: Examples) -> None:
-        y, w = np.array((valid if len(valid) else train).targets), valid.weights
-        w = w if len(valid) else train.weights
+    def _judge(self, train: Examples, judged: Examples) -> None:
+        y, w = np.array(judged.targets), judged.weights
         mean = np.average(y, axis=0, weights=w)
         spread = np.average((y - mean) ** 2, axis=0, weights=w)
         error = np.average((y - self.target_mean_) ** 2, axis=0, weights=w)
@@ -103,17 +96,16 @@ class SequenceRegressor(SupervisedEstimator):
 
     def _fitted_record(self) -> dict[str, Any]:
         return {
-            "reading": self.reading_.model_dump(),
+            **super()._fitted_record(),
             "target_mean": self.target_mean_.tolist(),
             "target_deviation": self.target_deviation_.tolist(),
             "flat": self.flat_,
-            "baseline_score": self.baseline_score_,
         }
 
     def _take_fitted(self, record: Mapping[str, Any]) -> None:
-        self.reading_ = Reading.model_validate(record["reading"])
-        self._take_features(self.reading_)
+        super()._take_fitted(record)
         self.target_mean_ = np.array(record["target_mean"], dtype=np.float64)
         self.target_deviation_ = np.array(record["target_deviation"], dtype=np.float64)
+        if self.target_mean_.ndim != 1 or self.target_mean_.shape != self.target_deviation_.shape:
+            raise ValueError("target_mean and target_deviation do not agree")
         self.flat_ = bool(record["flat"])
-        self.baseline_score_ = float(record["baseline_score"])

@@ -7,10 +7,7 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from recurra.data.examples import Examples
 from recurra.data.inputs import Inputs, read_inputs
@@ -26,12 +23,11 @@ from recurra.tasks.filling.reading import (
     mark_blanks,
     parted,
 )
-from recurra.tasks.supervised import Batch, SupervisedEstimator
-from recurra.tasks.targets import Labels, read_labels
+from recurra.tasks.labelled import OneLabelEstimator
 
 
 @dataclass(eq=False, repr=False)
-class BlankFiller(SupervisedEstimator):
+class BlankFiller(OneLabelEstimator):
     """Learns which word belongs in a blank: the lesson's example of reading in both directions.
 
     A layer running forward reads what stands before the blank, one running backward what stands
@@ -64,6 +60,9 @@ class BlankFiller(SupervisedEstimator):
     choices: Sequence[str] | None = None
 
     _unit = "nats a blank"
+    _labels_noun = "words"
+    _only_one = "y holds only one class, {!r}: there is nothing to choose among."
+    _reading_class = BlankReading
 
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
         """Learn to fill blanks.
@@ -88,31 +87,8 @@ class BlankFiller(SupervisedEstimator):
         *,
         classes: Sequence[Any] | None = None,
     ) -> Self:
-        """Go once over more data; `classes` are all words there will be, None for the first ones.
-
-        The rest is as `SupervisedEstimator.partial_fit` has it.
-        """
-        if not hasattr(self, "network_") and classes is not None:
-            self._given = Labels.of(read_labels(classes, "classes"))
-        return super().partial_fit(X, y, sample_weight)
-
-    def predict(self, X: Any) -> NDArray[Any]:
-        """Return the likeliest word of each blank: (n,)."""
-        p = self.predict_proba(X)
-        words: NDArray[Any] = self.classes_[p.argmax(1)]
-        return words
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Return the probability of each word, in the order of `classes_`: (n, classes)."""
-        self._check_fitted()
-        parts: dict[int, NDArray[np.float64]] = {}
-        for rows, logits, _ in self._outputs(self._marked(X)):
-            parts |= zip(rows, logits.double().softmax(-1).cpu().numpy(), strict=True)
-        return np.array([parts[k] for k in range(len(parts))])
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the accuracy: the share of blanks whose word is predicted."""
-        return float(np.average(self.predict(X) == read_labels(y), weights=sample_weight))
+        """Go once over more data, given as to `fit`; the rest is as `LabelEstimator` has it."""
+        return super().partial_fit(X, y, sample_weight, classes=classes)
 
     def fill(self, sequence: str | Sequence[str]) -> Any:
         """Return a text, or a list of symbols, with the likeliest word in its blank.
@@ -132,89 +108,36 @@ class BlankFiller(SupervisedEstimator):
         return [word if pattern.fullmatch(symbol) else symbol for symbol in sequence]
 
     def _examples(self, X: Any, y: Any, sample_weight: Any) -> tuple[Inputs, Examples]:
-        self._check_parameters()
         if y is not None:
-            return super()._examples(self._marked(X), y, sample_weight)
+            return super()._examples(X, y, sample_weight)
+        self._check_parameters()
         inputs = read_inputs(X)
-        marked, y, origins = make_blanks(inputs, self.choices, self.blank)
+        marked, words, origins = make_blanks(inputs, self.choices, self.blank)
         weights = check_weights(sample_weight, len(inputs))
-        return super()._examples(marked, y, weights and [weights[k] for k in origins])
+        each = weights and [weights[k] for k in origins]
+        return self._pair(Inputs(inputs.kind, marked), words, each)
 
-    def _marked(self, X: Any) -> Any:
+    def _read_inputs(self, X: Any) -> Inputs:
         inputs = read_inputs(X)
-        return X if inputs.kind == "numbers" else mark_blanks(inputs, self.blank)
-
-    def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import ClassifierTags
-
-        tags = super().__sklearn_tags__()
-        tags.estimator_type = "classifier"
-        tags.classifier_tags = ClassifierTags()
-        tags.target_tags.required = True
-        return tags
+        if inputs.kind == "numbers":
+            return inputs
+        return Inputs(inputs.kind, mark_blanks(inputs, self.blank))
 
     def _read_targets(self, y: Any, inputs: Inputs) -> Sequence[Any]:
-        words: list[Any] = read_labels(y).tolist()
+        words = super()._read_targets(y, inputs)
         for k, word in enumerate(words):
             if self.choices is not None and word not in self.choices:
                 raise DataError(f"y, row {k}: {word!r} is none of choices={list(self.choices)}.")
         return words
 
-    def _learn(self, inputs: Inputs, train: Examples) -> Examples:
-        self.reading_ = BlankReading.learn(
-            inputs, train.inputs, train.weights, tokens=self.tokens, lower=self.lower
-        )
-        self._take_features(self.reading_)
-        self._learn_targets(train)
-        return self._cut(train, told=True)
-
-    def _hold_out(self, examples: Examples, seed: int) -> tuple[Examples, Examples]:
-        self._take_words(self.__dict__.pop("_given", None) or Labels.of(np.array(examples.targets)))
-        if len(self.classes_) < 2:
-            raise DataError(
-                f"y holds only one class, {self.classes_.tolist()[0]!r}: there is nothing to "
-                "choose among."
-            )
-        return examples.split(self.validation_fraction, seed, strata=examples.targets)
-
-    def _take_words(self, labels: Labels) -> None:
-        self.labels_ = labels
-        self.classes_ = labels.array()
-        self._number_of = {word: k for k, word in enumerate(self.classes_.tolist())}
-
-    def _numbers(self, words: Sequence[Any]) -> list[int]:
-        for word in words:
-            if word not in self._number_of:
-                raise DataError(f"y: {word!r} is none of the words {list(self._number_of)}.")
-        return [self._number_of[word] for word in words]
-
     def _learn_targets(self, train: Examples) -> None:
-        totals = np.bincount(
-            self._numbers(train.targets), weights=train.weights, minlength=len(self.classes_)
-        )
-        self.class_shares_ = totals / totals.sum()
-        self.baseline_score_ = self.left_baseline_score_ = math.nan
+        super()._learn_targets(train)
+        self.left_baseline_score_ = math.nan  # until it is judged
 
     def _build(self) -> nn.Module:
         return BlankNetwork(self._encoder(), len(self.classes_))
 
-    def _start(self, network: nn.Module) -> None:
-        """Begin at the words' shares, so that no step is spent on learning those."""
-        assert isinstance(network, BlankNetwork)
-        with torch.no_grad():
-            network.head.bias.copy_(torch.from_numpy(np.log(self.class_shares_ + 1e-8)))
-
-    def _target_tensor(self, targets: Sequence[Any], device: torch.device) -> Tensor:
-        return torch.tensor(self._numbers(targets), device=device)
-
-    def _loss(self, network: nn.Module, batch: Batch) -> tuple[Tensor, float]:
-        losses = F.cross_entropy(
-            network(batch.inputs, batch.lengths), batch.targets, reduction="none"
-        )
-        return (losses * batch.weights).sum(), float(batch.weights.sum())
-
-    def _judge(self, train: Examples, valid: Examples) -> None:
-        judged = valid if len(valid) else train
+    def _judge(self, train: Examples, judged: Examples) -> None:
         after: defaultdict[Any, Counter[Any]] = defaultdict(Counter)
         for row, word, weight in zip(train.inputs, train.targets, train.weights, strict=True):
             after[self._left(row)][word] += weight
@@ -230,20 +153,10 @@ class BlankFiller(SupervisedEstimator):
         return row.tobytes() if isinstance(row, np.ndarray) else tuple(parted(row)[0])
 
     def _fitted_record(self) -> dict[str, Any]:
-        return {
-            "reading": self.reading_.model_dump(),
-            "labels": self.labels_.model_dump(),
-            "class_shares": self.class_shares_.tolist(),
-            "baseline_score": self.baseline_score_,
-            "left_baseline_score": self.left_baseline_score_,
-        }
+        return {**super()._fitted_record(), "left_baseline_score": self.left_baseline_score_}
 
     def _take_fitted(self, record: Mapping[str, Any]) -> None:
-        self.reading_ = BlankReading.model_validate(record["reading"])
-        self._take_features(self.reading_)
-        self._take_words(Labels.model_validate(record["labels"]))
-        self.class_shares_ = np.array(record["class_shares"], dtype=np.float64)
-        self.baseline_score_ = float(record["baseline_score"])
+        super()._take_fitted(record)
         self.left_baseline_score_ = float(record["left_baseline_score"])
         if self.reading_.kind != "numbers" and MARK not in self.reading_.symbols:
             raise ValueError("the symbol of the blank is missing")

@@ -66,6 +66,7 @@ class ForecastModel(SequenceEstimator):
             series, self.window, self.horizon, self.series_transform, self.validation_fraction
         )
         self.state_ = series_state(series, cuts, self.window, self.horizon, self.series_transform)
+        self._keep_features(self.state_.columns)
         train = cut_windows(self.state_, series, train_ends, self.series_transform, targets=True)
         valid = cut_windows(self.state_, series, valid_ends, self.series_transform, targets=True)
         self._learn(train, valid)
@@ -81,8 +82,7 @@ class ForecastModel(SequenceEstimator):
         seed = self._seed()
         parts = examples.distinct(seed).split(self.validation_fraction, seed)
         self.state_ = row_state(inputs, parts[0], flat, self.series_transform)
-        if self.state_.columns is not None:
-            self.n_features_in_ = self.state_.columns
+        self._keep_features(self.state_.columns)
         train, valid = (self._windows_of(part.inputs, part) for part in parts)
         self._learn(train, valid, seed)
         judged = parts[1] if len(valid) else parts[0]
@@ -150,7 +150,7 @@ class ForecastModel(SequenceEstimator):
     def _learn(self, train: Windows, valid: Windows, seed: int | None = None) -> None:
         """Train a new network on windows, then calibrate it on those held out."""
         seed = self._seed() if seed is None else seed
-        with seeded(seed):
+        with seeded(seed, self._target_device()):
             self.network_ = self._build().to(self._target_device())
             device = self._network_device()
             draw = torch.Generator().manual_seed(seed)
@@ -202,8 +202,7 @@ class ForecastModel(SequenceEstimator):
     def _take_fitted(self, record: Mapping[str, Any]) -> None:
         self.state_ = ForecastState.model_validate(record)
         self.state_.must_be_whole(len(check_levels(self.quantiles)))
-        if self.state_.columns is not None:
-            self.n_features_in_ = self.state_.columns
+        self._keep_features(self.state_.columns)
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

@@ -20,7 +20,7 @@ _KEPT = 100  # steps of each series, at least, so that a forecast can be drawn a
 class Scale(pydantic.BaseModel):
     """How one series is scaled: its steps by mean and deviation, what follows by H of each."""
 
-    model_config = pydantic.ConfigDict(extra="forbid")
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
 
     mean: float
     deviation: float
@@ -50,7 +50,7 @@ class Scale(pydantic.BaseModel):
 class Context(pydantic.BaseModel):
     """The end of a fitted series, from which it is forecast: values (T,), past, known."""
 
-    model_config = pydantic.ConfigDict(extra="forbid")
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
 
     times: list[int] | list[str]
     values: list[float]
@@ -68,7 +68,7 @@ class ForecastState(pydantic.BaseModel):
     calibration adds to each quantile, in units of the spread.
     """
 
-    model_config = pydantic.ConfigDict(extra="forbid")
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True)
 
     kind: Literal["series", "windows"]
     W: int = pydantic.Field(ge=1)
@@ -85,7 +85,7 @@ class ForecastState(pydantic.BaseModel):
     flat: bool = False
     shifts: list[list[float]] = []
     scores: dict[str, float] = {}
-    frequency: tuple[str, int] | None = None
+    frequency: tuple[str, int] | None = pydantic.Field(default=None, strict=False)  # JSON: a list
     contexts: list[Context] = []
 
     @property

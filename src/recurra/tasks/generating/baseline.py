@@ -2,10 +2,20 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
+from recurra.data.chunks import Chunk
 from recurra.data.vocabulary import END, START, Vocabulary
+
+
+def _probability(pair: Any, before: Any, single: Any, symbols: Any, V: int, k: float) -> Any:
+    """Return p(b | a) by n(a, b), n(a), n(b), n and V, as numbers or arrays."""
+    return (pair + k * (single + 1) / (symbols + V)) / (before + k)
 
 
 class BigramBaseline:
@@ -32,18 +42,47 @@ class BigramBaseline:
 
     def loss(self, sequence: Sequence[int]) -> float:
         """Return -log p of a sequence and its end, in nats."""
-        total = self._single.total() + self._symbols
+        n = self._single.total()
         loss = 0.0
-        row = [START, *sequence, END]
-        for a, b in pairwise(row):
-            alone = (self._single[b] + 1) / total
-            loss -= math.log((self._pairs[a, b] + self._k * alone) / (self._before[a] + self._k))
+        for a, b in pairwise([START, *sequence, END]):
+            counts = self._pairs[a, b], self._before[a], self._single[b], n
+            loss -= math.log(_probability(*counts, self._symbols, self._k))
         return loss
 
     def mean_loss(self, sequences: Sequence[Sequence[int]]) -> float:
         """Return the mean loss of a symbol over `sequences`, ends included, in nats."""
         symbols = sum(len(sequence) + 1 for sequence in sequences)
         return sum(self.loss(sequence) for sequence in sequences) / symbols
+
+
+class PairTable:
+    """`BigramBaseline` of a text in chunks: the counts are a table (V, V), whatever its length."""
+
+    def __init__(self, symbols: int, k: float = 5.0) -> None:
+        self._k = k
+        self._pairs = np.zeros((symbols, symbols), np.int64)
+
+    def fit(self, chunks: Iterable[Chunk]) -> Self:
+        """Count the pairs of a text, its start included."""
+        for chunk in chunks:
+            np.add.at(
+                self._pairs.reshape(-1), np.ravel_multi_index(_real(chunk), self._pairs.shape), 1
+            )
+        self._before, self._single = self._pairs.sum(1), self._pairs.sum(0)
+        return self
+
+    def loss(self, chunk: Chunk) -> float:
+        """Return -log p of a chunk's symbols, in nats."""
+        a, b = _real(chunk)
+        n = self._single.sum()
+        counts = self._pairs[a, b], self._before[a], self._single[b], n
+        return -float(np.log(_probability(*counts, len(self._pairs), self._k)).sum())
+
+
+def _real(chunk: Chunk) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the pairs of a chunk that are there: what stands before, and the symbols."""
+    real = chunk.real
+    return chunk.x.cpu()[real].numpy(), chunk.y.cpu()[real].numpy()
 
 
 def bigram_loss(

@@ -1,5 +1,6 @@
 """`SequenceGenerator`: new sequences like those it was shown, for a label and a beginning."""
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
@@ -12,10 +13,12 @@ from torch import nn
 
 from recurra.data.examples import Examples
 from recurra.data.inputs import Inputs, read_inputs
+from recurra.data.long_text.source import LongText
 from recurra.data.sequences import check_condition, check_sequences, check_weights, label_text
-from recurra.errors import ArgumentError, RecurraWarning
+from recurra.errors import ArgumentError, DataError, RecurraWarning
 from recurra.networks import Sampling, collect
 from recurra.tasks.estimator import SequenceEstimator, seeded
+from recurra.tasks.generating.endless import EndlessText, count_parts, of_length
 from recurra.tasks.generating.lexicon import Lexicon, check_label
 from recurra.tasks.generating.number_sequences import Measures, NumberSequences
 from recurra.tasks.generating.symbol_sequences import SymbolSequences
@@ -32,9 +35,17 @@ class SequenceGenerator(SequenceEstimator):
     must be False. Of numbers the distribution is learned, a mixture of normal ones (Graves, arXiv
     1308.0850); if all series have the same number of steps, so will those made.
 
+    With `chunk` one endless text is learned instead, of a file of any size, in constant memory: its
+    symbols are characters, or bytes. Up to `batch_size` rows read a part of it each, side by side;
+    the state goes on from chunk to chunk, gradients stay in one (or within `truncate` steps). The
+    last `validation_fraction` of its bytes is held out.
+
     Args, beside those of `SequenceEstimator`:
         embedding_size: the features a symbol and a label are read as.
-        max_length: the symbols, or steps, a sequence may have.
+        max_length: the symbols, or steps, a sequence may have; of an endless text, how many are
+            made where `generate` is not told.
+        chunk: steps between two steps of the optimiser, of one endless text; None for sequences.
+        tokens: what an endless text's symbols are: "char" or "byte".
 
     Fitted: network_, history_, sequences_ (what is known of the sequences), of it conditions_ and
     for symbols lexicon_ and starts_; baseline_loss_ (on the validation part, of counted pairs of
@@ -46,6 +57,8 @@ class SequenceGenerator(SequenceEstimator):
     _: KW_ONLY
     embedding_size: int = 128
     max_length: int = 200
+    chunk: int | None = None
+    tokens: str = "char"
 
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, *, condition: Any = None
@@ -54,7 +67,8 @@ class SequenceGenerator(SequenceEstimator):
 
         Args:
             X: n strings, n lists of strings, or numbers: a table (n, T), an array (n, T, F), a
-                list of n arrays of any lengths.
+                list of n arrays of any lengths. With `chunk` one text: a str, bytes, the
+                `pathlib.Path` of a file, or a `recurra.data.LongText`.
             y: n labels, one a sequence, or None; `condition` is another name for it.
             sample_weight: n weights of at least 0, or None for 1 each.
 
@@ -62,6 +76,10 @@ class SequenceGenerator(SequenceEstimator):
         used.
         """
         self._check_parameters()
+        if self.chunk is not None:
+            return self._fit_text(X, self.chunk, y, condition, sample_weight)
+        if isinstance(X, str | bytes | os.PathLike | LongText):
+            raise DataError("X is one text: give chunk=256, say, or a list of sequences.")
         inputs = read_inputs(X)
         n = len(inputs)
         if inputs.kind != "numbers":
@@ -74,7 +92,7 @@ class SequenceGenerator(SequenceEstimator):
         examples = Examples(inputs.rows, labels or [None] * n, weights).distinct(seed)
         train, valid = examples.split(self.validation_fraction, seed)
         self._learn(inputs, examples, train)
-        with seeded(seed):
+        with seeded(seed, self._target_device()):
             self.network_ = self._build().to(self._target_device())
             draw = torch.Generator().manual_seed(seed)
             size = self._training_batch(len(train))
@@ -90,19 +108,36 @@ class SequenceGenerator(SequenceEstimator):
     def _learn(self, inputs: Inputs, examples: Examples, train: Examples) -> None:
         """Learn symbols, scales and labels."""
         labels = None if examples.targets[0] is None else examples.targets
-        self.sequences_: SymbolSequences | NumberSequences
+        self.sequences_: SymbolSequences | NumberSequences  # an EndlessText is the former, too
         if inputs.kind == "numbers":
             self.sequences_ = NumberSequences.of(inputs, train, labels, self.max_length)
-            self._take_features()
         else:
             text = inputs.kind == "text"
             lexicon = Lexicon.of(examples.inputs, labels, train.inputs, text=text)
             self.sequences_ = SymbolSequences(lexicon, self.max_length)
+        self._take_features()
+
+    def _fit_text(self, X: Any, chunk: int, *unused: Any) -> Self:
+        """Learn one endless text."""
+        if any(given is not None for given in unused):
+            raise ArgumentError(f"chunk={chunk}: an endless text has no labels and no weights.")
+        counted = count_parts(X, self.tokens, chunk, self.validation_fraction)
+        text = self.sequences_ = EndlessText.of(counted[0], self.max_length)
+        self._take_features()
+        with seeded(self._seed(), self._target_device()):
+            device = self._target_device()
+            self.network_ = self._build().to(device)
+            train, *valid = (text.chunks(c, chunk, self.batch_size, device) for c in counted)
+            self._train(train, valid[0] if valid else None, text.loss, text.unit, carry=True)
+        self.baseline_loss_ = text.naive_text_loss(counted[0], counted[-1])
+        return self
 
     def _take_features(self) -> None:
+        features = None
         if isinstance(self.sequences_, NumberSequences):
             reading = self.sequences_.measures.reading
-            self.n_features_in_ = reading.columns or reading.features
+            features = reading.columns or reading.features
+        self._keep_features(features)
 
     @property
     def conditions_(self) -> list[str]:
@@ -127,7 +162,8 @@ class SequenceGenerator(SequenceEstimator):
         """Return the mean log-likelihood of a symbol (or step) of `X`, ends included, in nats.
 
         For symbols it is minus the loss; one not seen in training counts as unknown, whichever it
-        is. Of numbers it is the density's, in the data's own units.
+        is. Of numbers it is the density's, in the data's own units. With `chunk` X is a text or a
+        list of texts, which have no end; a long one is read in rows side by side.
         """
         self._check_fitted()
         rows: Any = self.sequences_.read(X)
@@ -166,6 +202,7 @@ class SequenceGenerator(SequenceEstimator):
         condition: Any = None,
         n: int = 1,
         *,
+        length: int | None = None,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
@@ -178,6 +215,7 @@ class SequenceGenerator(SequenceEstimator):
             prefix: how each begins, of the same kind as the sequences learned.
             condition: the label, one of `conditions_`; None where there are none.
             n: how many, at least 1.
+            length: how many symbols follow the prefix, of an endless text; None for max_length.
             temperature: above 0; below 1 surer, above 1 bolder.
             top_k: draw among the k likeliest symbols only.
             top_p: draw among the likeliest symbols that reach probability p only.
@@ -188,7 +226,7 @@ class SequenceGenerator(SequenceEstimator):
         label, or for a prefix that no sequence of the label begins with.
         """
         self._check_fitted()
-        sequences = self.sequences_
+        sequences = self.sequences_ if length is None else of_length(self.sequences_, length)
         sampling = Sampling(temperature, top_k, top_p)
         label = None if condition is None else label_text(condition)
         check_label(label, sequences.conditions)
@@ -224,15 +262,22 @@ class SequenceGenerator(SequenceEstimator):
         if "measures" in record:
             measures = Measures.model_validate(record["measures"])
             self.sequences_ = NumberSequences(measures, self.max_length)
-            self._take_features()
         else:
             lexicon = Lexicon.model_validate(record["lexicon"])
-            self.sequences_ = SymbolSequences(lexicon, self.max_length)
+            kind = SymbolSequences if lexicon.endless is None else EndlessText
+            self.sequences_ = kind(lexicon, self.max_length)
+        self._take_features()
         self.baseline_loss_ = float(record["baseline_loss"])
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
-        check_numbers(self, at_least_1="embedding_size max_length")
+        check_numbers(self, at_least_1="embedding_size max_length", at_least_1_or_none="chunk")
+        if self.tokens not in ("char", "byte"):
+            raise ArgumentError(f"tokens must be 'char' or 'byte', got {self.tokens!r}.")
+        if self.tokens == "byte" and self.chunk is None:
+            raise ArgumentError(
+                "tokens='byte' is for one endless text: give chunk=256 (--chunk 256)."
+            )
         if self.bidirectional:
             raise ArgumentError(
                 "bidirectional=True: a generator predicts each symbol from those before it, and "

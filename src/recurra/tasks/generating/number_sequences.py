@@ -15,7 +15,7 @@ from recurra.data.examples import Examples
 from recurra.data.inputs import Inputs
 from recurra.errors import ArgumentError, DataError
 from recurra.layers import Recurrent
-from recurra.networks import Sampling
+from recurra.networks import Sampling, row_sums
 from recurra.networks.number_generator import NumberGenerator
 from recurra.tasks.generating.number_batches import (
     NumberBatch,
@@ -141,11 +141,7 @@ class NumberSequences:
         """Return the log density of each series and its end, in nats: (n,)."""
         targets: Sequence[str | None] = labels or [None] * len(rows)
         batches = self.batches(network, Examples(rows, targets, np.ones(len(rows))), 256)
-        found = np.empty(len(rows))
-        with torch.no_grad():
-            for chosen in batches.order():
-                losses = step_losses(network, batches.made(chosen))
-                found[chosen.numpy()] = -losses.double().sum(0).cpu().numpy()
+        found = -row_sums(network, batches, step_losses)
         # From standard units to those of the data.
         scale = float(np.log(self.measures.reading.deviation).sum())
         return found - scale * np.array([len(row) for row in rows])

@@ -13,7 +13,14 @@ from recurra.data.examples import Examples
 from recurra.data.sequences import check_sequences, seen_once
 from recurra.data.vocabulary import END, START
 from recurra.layers import Recurrent
-from recurra.networks import GeneratorNetwork, Sampling, sample, summed_loss, symbol_losses
+from recurra.networks import (
+    GeneratorNetwork,
+    Sampling,
+    row_sums,
+    sample,
+    summed_loss,
+    symbol_losses,
+)
 from recurra.tasks.generating.baseline import bigram_loss
 from recurra.tasks.generating.lexicon import Lexicon
 
@@ -24,7 +31,7 @@ class SymbolSequences:
     lexicon: symbols, labels, how sequences begin; max_length: the symbols one may have.
     """
 
-    loss = staticmethod(summed_loss)
+    loss: Callable[..., Any] = staticmethod(summed_loss)
 
     def __init__(self, lexicon: Lexicon, max_length: int) -> None:
         self.lexicon, self.max_length = lexicon, max_length
@@ -40,7 +47,7 @@ class SymbolSequences:
         """How many sequences there are of each label."""
         return [float(sum(starts.values())) for starts in self.lexicon.starts]
 
-    def read(self, X: Any) -> list[list[str]]:
+    def read(self, X: Any) -> list[Any]:
         """Return what a fitted model is given as symbols; raises `DataError`."""
         return check_sequences(X, self.max_length)[0]
 
@@ -79,12 +86,7 @@ class SymbolSequences:
         """Return the log-likelihood of each sequence and its end, in nats: (n,)."""
         targets: Sequence[str | None] = labels or [None] * len(rows)
         batches = self.batches(network, Examples(rows, targets, np.ones(len(rows))), 256)
-        found = np.empty(len(rows))
-        with torch.no_grad():
-            for chosen in batches.order():
-                losses = symbol_losses(network, batches.batch(chosen))
-                found[chosen.numpy()] = -losses.double().sum(0).cpu().numpy()
-        return found
+        return -row_sums(network, batches, symbol_losses)
 
     def sizes(self, rows: Sequence[Sequence[str]]) -> int:
         """Return how many symbols and ends there are."""
@@ -119,11 +121,15 @@ class SymbolSequences:
             end=END,
             banned=self.lexicon.never(condition),
             min_length=0 if beginning else 1,
-            max_length=self.max_length - len(beginning),
+            max_length=self._room(beginning),
             sampling=sampling,
             generator=generator,
         )
         return [[*beginning, *self.lexicon.vocabulary.decode(row)] for row in rows]
+
+    def _room(self, beginning: Sequence[str]) -> int:
+        """Return how many symbols may follow a beginning."""
+        return self.max_length - len(beginning)
 
     def joined(self, row: Any) -> Any:
         """Return a sequence as the user gives sequences."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from recurra.data.examples import Examples
 from recurra.tasks.generating.baseline import BigramBaseline
+from recurra.tasks.generating.endless import EndlessText
 from recurra.tasks.generating.evaluation import score_labels
 from recurra.tasks.generating.generator import SequenceGenerator
 from recurra.tasks.judging.judged import (
@@ -17,6 +18,7 @@ from recurra.tasks.judging.judged import (
     WrittenRow,
     short,
 )
+from recurra.tasks.judging.long_text import judge_text
 from recurra.tasks.judging.scores import Score, bootstrap, error_score, share_score
 from recurra.tasks.tagging.scores import FrequentTags, is_bio, score_spans, score_tags
 from recurra.tasks.tagging.tagger import SequenceTagger
@@ -79,6 +81,8 @@ def judge_captioner(model: Captioner, train: Part | None, test: Part) -> Judged:
 
 def judge_generator(model: SequenceGenerator, train: Part | None, test: Part) -> Judged:
     """Judge a generator by its loss beside that of counted pairs of symbols."""
+    if isinstance(model.sequences_, EndlessText):
+        return judge_text(model, None if train is None else train.X, test.X)
     vocabulary = model.lexicon_.vocabulary
     symbol = "character" if model.lexicon_.text else "symbol"
     losses = -model.score_samples(test.X, test.condition)

@@ -2,33 +2,73 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from recurra.errors import ArgumentError
-from recurra.layers import Recurrent
 
 State = dict[str, Tensor]
 
 
+@dataclass
+class Kept:
+    """What is kept of B streams.
+
+    fixed: tensors by name, each (B, ...); loose: for each stream what tensors do not suit, or None.
+    """
+
+    fixed: State
+    loose: list[Any]
+
+
 class StreamReader(ABC):
-    """Reads pieces of streams; what is kept of each is tensors by name."""
+    """Reads pieces of streams on from what is kept of them.
+
+    by_step: whether a prediction is of each step of a piece, and not of all that was read.
+    """
+
+    by_step = False
 
     @abstractmethod
-    def start(self) -> State:
-        """Return the state of a stream of which nothing was read."""
+    def start(self, condition: Any = None) -> State:
+        """Return the state of a stream of which nothing was read.
+
+        Raises `ArgumentError` for a condition that the model does not have.
+        """
+
+    def refuse(self, condition: Any) -> None:
+        """Raise `ArgumentError` where a condition is given to a model without labels."""
+        if condition is not None:
+            raise ArgumentError(f"condition={condition!r}: only a generator's stream has one.")
 
     @abstractmethod
-    def read(self, pieces: Sequence[Any]) -> list[Any]:
-        """Return pieces as rows of steps; raises `DataError` for another form."""
+    def read(self, piece: Any) -> Any:
+        """Return a piece as a row of steps; raises `DataError` for another form."""
+
+    def takes_nothing(self, fixed: State) -> bool:
+        """Return whether a stream, as it is kept, can read a row without steps."""
+        return True
 
     @abstractmethod
-    def advance(
-        self, states: Sequence[State], rows: Sequence[Any]
-    ) -> tuple[list[State], list[Any]]:
-        """Read rows on from states; return the states after them, and the predictions."""
+    def advance(self, kept: Kept, rows: Sequence[Any], most: int | None = None) -> list[Any]:
+        """Read rows on, put what is kept after them into `kept`, and return the predictions.
+
+        most: of a generator's symbols, how many are told; None for all that may come.
+        """
+
+    def fixed_of(self, state: State) -> tuple[State, Any]:
+        """Return a stream's state as it is kept: tensors of fixed sizes, and the rest."""
+        return state, None
+
+    def state_of(self, fixed: State, loose: Any) -> State:
+        """Return what is kept of a stream as its state: what `fixed_of` was given."""
+        return fixed
+
+    def room_of(self, loose: Any) -> int:
+        """Return about how many bytes the rest takes."""
+        return 0
 
     def check(self, state: Mapping[str, Tensor]) -> None:
         """Raise `ArgumentError` unless a state is of the form of this reader's."""
@@ -41,7 +81,8 @@ class StreamReader(ABC):
                 what = "has no" if name in wanted else "has another,"
                 raise ArgumentError(f"the state {what} {name}: it is of another kind of stream.")
             have, want = state[name], wanted[name]
-            if have.dtype != want.dtype or (have.shape != want.shape and not self.grows(name)):
+            fits = have.shape == want.shape or (self.grows(name) and have.dim() == want.dim())
+            if have.dtype != want.dtype or not fits:
                 raise ArgumentError(
                     f"the state's {name} is {have.dtype} of {tuple(have.shape)}, not "
                     f"{want.dtype} of {tuple(want.shape)}."
@@ -50,25 +91,3 @@ class StreamReader(ABC):
     def grows(self, name: str) -> bool:
         """Return whether a tensor of the state may have any length."""
         return False
-
-
-def fresh_layer_state(layer: Recurrent) -> State:
-    """Return the layer's state at the beginning of one stream, each (L, size)."""
-    like = next(layer.parameters()).detach()
-    return {
-        f"layer.{name}": tensor[:, 0].detach().clone()
-        for name, tensor in zip(layer.state_sizes, layer.fresh_state(like, 1), strict=True)
-    }
-
-
-def run_layer(
-    layer: Recurrent, x: Tensor, states: Sequence[State], lengths: Tensor
-) -> tuple[Tensor, list[State]]:
-    """Run the layer over the next steps x (T, B, I) of B streams; return outputs and states."""
-    names = [f"layer.{name}" for name in layer.state_sizes]
-    start = tuple(torch.stack([state[name] for state in states], 1).to(x) for name in names)
-    out, last = layer(x, start, lengths)
-    return out, [
-        {name: tensor[:, b].clone() for name, tensor in zip(names, last, strict=True)}
-        for b in range(len(states))
-    ]

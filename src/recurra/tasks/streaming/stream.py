@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from recurra.durable import replace_file
 from recurra.errors import ArgumentError, ModelFileError
 from recurra.tasks.estimator import SequenceEstimator
-from recurra.tasks.streaming.reader import StreamReader
-from recurra.tasks.streaming.readers import SymbolReader, reader_for
-
-State = dict[str, Tensor]
+from recurra.tasks.streaming.pool import StreamPool
+from recurra.tasks.streaming.reader import Kept, State
+from recurra.tasks.streaming.readers import reader_for
 
 
 class TaskStream:
@@ -24,10 +22,14 @@ class TaskStream:
     has come in. Made by `estimator.stream()`.
     """
 
-    def __init__(self, reader: StreamReader, **options: Any) -> None:
-        self._reader, self._options = reader, options
-        self._state = reader.start(**options)
-        self.steps = 0  # read so far
+    def __init__(self, pool: StreamPool, condition: Any = None) -> None:
+        self._pool, self._condition = pool, condition
+        self._place = pool.open(condition)
+
+    @property
+    def steps(self) -> int:
+        """How many steps were read so far."""
+        return self._pool.steps(self._place)
 
     def push(self, piece: Any) -> Any:
         """Read on and return what is predicted now.
@@ -42,27 +44,21 @@ class TaskStream:
         None while there is not enough to look back on. Raises `DataError` for another form; what
         was read stays.
         """
-        return advance([self], [piece])[0]
+        return self._pool.advance([self._place], [self._pool.read(self._place, piece)])[0]
 
     def reset(self) -> None:
         """Forget what was read."""
-        self._state, self.steps = self._reader.start(**self._options), 0
+        self._pool.close(self._place)
+        self._place = self._pool.open(self._condition)
 
     @property
     def state(self) -> State:
         """What is kept of what was read: copies, tensors by name."""
-        counted = {"steps_read": torch.tensor([self.steps])}
-        return {name: tensor.clone() for name, tensor in self._state.items()} | counted
+        return self._pool.state(self._place)
 
     @state.setter
-    def state(self, state: Mapping[str, Tensor]) -> None:
-        given = dict(state)
-        steps = given.pop("steps_read", None)
-        if steps is None or steps.shape != (1,):
-            raise ArgumentError("the state has no steps_read: it is not one of a stream.")
-        self._reader.check(given)
-        self._state = {name: tensor.clone() for name, tensor in given.items()}
-        self.steps = int(steps)
+    def state(self, state: Mapping[str, torch.Tensor]) -> None:
+        self._pool.set_state(self._place, state)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the state to a file (safetensors), whole or not at all; return its path."""
@@ -89,15 +85,22 @@ def advance(streams: Sequence[TaskStream], pieces: Sequence[Any]) -> list[Any]:
 
     Each comes to what it would alone. Returns their predictions.
     """
-    reader = streams[0]._reader
-    if any(stream._reader is not reader for stream in streams):
+    reader = streams[0]._pool.reader
+    if any(stream._pool.reader is not reader for stream in streams):
         raise ArgumentError("the streams are not all of one estimator's `stream()`.")
     if len({id(stream) for stream in streams}) != len(streams):
         raise ArgumentError("a stream is there twice: push its pieces one after the other.")
-    read = reader.read(pieces)
-    states, answers = reader.advance([stream._state for stream in streams], read)
-    for stream, state, row in zip(streams, states, read, strict=True):
-        stream._state, stream.steps = state, stream.steps + len(row)
+    rows = [s._pool.read(s._place, piece) for s, piece in zip(streams, pieces, strict=True)]
+    each = [stream._pool.gather([stream._place]) for stream in streams]
+    kept = Kept(
+        {name: torch.cat([one.fixed[name] for one in each]) for name in each[0].fixed},
+        [one.loose[0] for one in each],
+    )
+    answers = reader.advance(kept, rows)
+    parts = {name: torch.split(tensor, 1) for name, tensor in kept.fixed.items()}
+    for b, (stream, row) in enumerate(zip(streams, rows, strict=True)):
+        one = Kept({name: part[b] for name, part in parts.items()}, [kept.loose[b]])
+        stream._pool.scatter([stream._place], one, [len(row)])
     return answers
 
 
@@ -106,9 +109,12 @@ def open_stream(estimator: SequenceEstimator, condition: Any = None) -> TaskStre
 
     Raises `ArgumentError` for an estimator that must have the whole input before it can answer.
     """
-    reader = reader_for(estimator)
-    if condition is None and not isinstance(reader, SymbolReader):
-        return TaskStream(reader)
-    if not isinstance(reader, SymbolReader):
-        raise ArgumentError(f"condition={condition!r}: only a generator's stream has one.")
-    return TaskStream(reader, condition=condition)
+    return TaskStream(StreamPool(reader_for(estimator)), condition)
+
+
+def open_pool(estimator: SequenceEstimator, room: int = 64, most: int | None = None) -> StreamPool:
+    """Return a pool for many streams of a fitted estimator; `StreamPool` has the arguments.
+
+    Raises `ArgumentError` for an estimator that must have the whole input before it can answer.
+    """
+    return StreamPool(reader_for(estimator), room, most)

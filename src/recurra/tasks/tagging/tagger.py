@@ -1,10 +1,9 @@
 """`SequenceTagger`: many to many, aligned: a tag for every step of a sequence."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass
 from itertools import chain
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,22 +12,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from recurra.data.batches import IGNORED, LengthBatches
+from recurra.data.batches import IGNORED
 from recurra.data.examples import Examples
 from recurra.data.inputs import Inputs, read_inputs
 from recurra.errors import DataError
 from recurra.networks.tagger import TaggerNetwork
-from recurra.tasks.reading import Reading
-from recurra.tasks.supervised import Batch, SupervisedEstimator
+from recurra.tasks.labelled import LabelEstimator
+from recurra.tasks.supervised import Batch
 from recurra.tasks.tagging.scores import FrequentTags, accuracy
 from recurra.tasks.tagging.targets import read_tags
-from recurra.tasks.targets import Labels, read_labels
-
-_STEPS = 100_000  # of a batch in prediction, padding included; bounds its memory
 
 
 @dataclass(eq=False, repr=False)
-class SequenceTagger(SupervisedEstimator):
+class SequenceTagger(LabelEstimator):
     """Learns a tag for each step of a sequence: the part of speech of words, a state over time.
 
     The steps are words (`X` holds lists of them), characters (strings) or numbers (arrays). A word
@@ -40,10 +36,10 @@ class SequenceTagger(SupervisedEstimator):
         tokens: "auto" and "word" read words by number and spelling, "char" by number alone.
         max_length: the steps that are read at a time; a longer sequence is tagged in pieces.
 
-    Fitted: network_, history_, reading_, classes_ (the tags, in order), tag_shares_ (of each tag,
-    the share of the steps trained on), baseline_score_ (the accuracy of each word's most frequent
-    tag on the validation part; on the training part without one, NaN after `partial_fit`),
-    n_features_in_ for numbers.
+    Fitted: network_, history_, reading_, classes_ (the tags, in order), class_shares_ (of each
+    tag, the share of the steps trained on), baseline_score_ (the accuracy of each word's most
+    frequent tag on the validation part; on the training part without one, NaN after
+    `partial_fit`), n_features_in_ for numbers.
     """
 
     hidden_size: int = 128
@@ -52,17 +48,8 @@ class SequenceTagger(SupervisedEstimator):
     dropout: float = 0.3
 
     _unit = "nats a tag"
-
-    def partial_fit(
-        self, X: Any, y: Any, sample_weight: Any = None, *, classes: Sequence[Any] | None = None
-    ) -> Self:
-        """Go once over more data; `classes` are all tags there will be, those of the first if None.
-
-        The rest is as `SupervisedEstimator.partial_fit` has it.
-        """
-        if not hasattr(self, "network_") and classes is not None:
-            self._given = Labels.of(read_labels(classes, "classes"))
-        return super().partial_fit(X, y, sample_weight)
+    _labels_noun = "tags"
+    _only_one = "y holds only one class of tag, {!r}: there is nothing to tell apart."
 
     def predict(self, X: Any) -> Any:
         """Return the likeliest tag of each step: n lists of tags, or (n, T) for an array."""
@@ -82,41 +69,31 @@ class SequenceTagger(SupervisedEstimator):
         tags = self.predict(X)
         return accuracy(read_tags(y, _steps(read_inputs(X))), tags, sample_weight)
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags
-
     def _probabilities(self, X: Any) -> list[NDArray[np.float64]]:
         """Return the probabilities (T, classes) of each row."""
         self._check_fitted()
         rows = [_pieces(row, self.max_length) for row in self._rows(X)]
-        device = self._network_device()
         flat = list(chain(*rows))
         found: list[Any] = [None] * len(flat)
-        with torch.no_grad():
-            for chosen in LengthBatches(
-                list(map(len, flat)), lambda chosen: chosen, batch_size=256, most=_STEPS
-            ):
-                places = chosen.tolist()
-                batch, lengths = self._collate([flat[k] for k in places], device)
-                p = self.network_(batch, lengths).softmax(-1).cpu().numpy()
-                for b, (k, T) in enumerate(zip(places, lengths.tolist(), strict=True)):
-                    found[k] = p[:T, b]
+        for places, scores, lengths in self._outputs(flat):
+            p = scores.softmax(-1).cpu().numpy()
+            for b, (k, T) in enumerate(zip(places, lengths.tolist(), strict=True)):
+                found[k] = p[:T, b]
         each = iter(found)
         return [np.concatenate([next(each) for _ in pieces]) for pieces in rows]
 
     def _rows(self, X: Any) -> Sequence[Any]:
-        inputs = _steps(read_inputs(X))
+        inputs = self._read_inputs(X)
         self.reading_.check(inputs, type(self).__name__)
         return inputs.rows
 
-    def _examples(self, X: Any, y: Any, sample_weight: Any) -> tuple[Inputs, Examples]:
-        given = read_inputs(X)
-        if given.kind == "text" and not any(given.rows):
+    def _read_inputs(self, X: Any) -> Inputs:
+        return _steps(read_inputs(X))
+
+    def _pair(self, inputs: Inputs, y: Any, sample_weight: Any) -> tuple[Inputs, Examples]:
+        if inputs.kind == "symbols" and not any(inputs.rows):
             raise DataError("X holds not one character: all texts are empty.")
-        X = _steps(given).rows if given.kind == "text" else X
-        inputs, examples = super()._examples(X, y, sample_weight)
+        inputs, examples = super()._pair(inputs, y, sample_weight)
         rows = [_pieces(row, self.max_length) for row in examples.inputs]
         tags = [_pieces(row, self.max_length) for row in examples.targets]
         weights = np.repeat(examples.weights, [len(pieces) for pieces in rows])
@@ -125,46 +102,16 @@ class SequenceTagger(SupervisedEstimator):
     def _read_targets(self, y: Any, inputs: Inputs) -> Sequence[Any]:
         return read_tags(y, inputs)
 
-    def _hold_out(self, examples: Examples, seed: int) -> tuple[Examples, Examples]:
-        tags = self.__dict__.pop("_given", None)
-        self._take_tags(tags or Labels.of(np.array(list(chain(*examples.targets)))))
-        if len(self.classes_) < 2:
-            raise DataError(
-                f"y holds only one class of tag, {self.classes_.tolist()[0]!r}: there is nothing "
-                "to tell apart."
-            )
-        return super()._hold_out(examples, seed)
-
-    def _take_tags(self, labels: Labels) -> None:
-        self.labels_ = labels
-        self.classes_ = labels.array()
-        self._number_of = {tag: k for k, tag in enumerate(self.classes_.tolist())}
-
-    def _numbers(self, tags: Sequence[Any]) -> list[int]:
-        for tag in tags:
-            if tag not in self._number_of:
-                raise DataError(f"y: {tag!r} is none of the tags {list(self._number_of)}.")
-        return [self._number_of[tag] for tag in tags]
-
-    def _learn_targets(self, train: Examples) -> None:
-        totals = np.zeros(len(self.classes_))
-        for tags, weight in zip(train.targets, train.weights.tolist(), strict=True):
-            np.add.at(totals, self._numbers(tags), weight)
-        self.tag_shares_ = totals / totals.sum()
-        self.baseline_score_ = math.nan
+    def _each_label(self, examples: Examples) -> tuple[Sequence[Any], NDArray[np.float64]]:
+        weights = np.repeat(examples.weights, [len(tags) for tags in examples.targets])
+        return list(chain(*examples.targets)), weights
 
     def _build(self) -> nn.Module:
         return TaggerNetwork(self._encoder(), len(self.classes_))
 
-    def _start(self, network: nn.Module) -> None:
-        """Begin at the tags' shares, so that no step is spent on learning those."""
-        assert isinstance(network, TaggerNetwork)
-        with torch.no_grad():
-            network.head.bias.copy_(torch.from_numpy(np.log(self.tag_shares_ + 1e-8)))
-
     def _target_tensor(self, targets: Sequence[Any], device: torch.device) -> Tensor:
         """Return (T, B), `IGNORED` past a row's end."""
-        rows = [torch.tensor(self._numbers(row), dtype=torch.long) for row in targets]
+        rows = [torch.from_numpy(self._numbers(row)) for row in targets]
         padded = pad_sequence(rows, padding_value=IGNORED)
         return (padded if len(padded) else padded.new_full((1, len(rows)), IGNORED)).to(device)
 
@@ -177,8 +124,9 @@ class SequenceTagger(SupervisedEstimator):
         # A batch of empty rows has nothing to learn from, and its mean must not be 0 / 0.
         return total, max(float((batch.lengths * batch.weights).sum()), 1e-30)
 
-    def _judge(self, train: Examples, valid: Examples) -> None:
-        judged = valid if sum(map(len, valid.targets)) else train
+    def _judge(self, train: Examples, judged: Examples) -> None:
+        if not any(judged.targets):
+            judged = train
         plain = FrequentTags().fit(self._words(train), train.targets, train.weights.tolist())
         tags = plain.predict(self._words(judged))
         self.baseline_score_ = accuracy(judged.targets, tags, judged.weights.tolist())
@@ -188,21 +136,6 @@ class SequenceTagger(SupervisedEstimator):
         if self.reading_.kind == "numbers":
             return [[0] * len(row) for row in examples.inputs]
         return examples.inputs
-
-    def _fitted_record(self) -> dict[str, Any]:
-        return {
-            "reading": self.reading_.model_dump(),
-            "labels": self.labels_.model_dump(),
-            "tag_shares": self.tag_shares_.tolist(),
-            "baseline_score": self.baseline_score_,
-        }
-
-    def _take_fitted(self, record: Mapping[str, Any]) -> None:
-        self.reading_ = Reading.model_validate(record["reading"])
-        self._take_features(self.reading_)
-        self._take_tags(Labels.model_validate(record["labels"]))
-        self.tag_shares_ = np.array(record["tag_shares"], dtype=np.float64)
-        self.baseline_score_ = float(record["baseline_score"])
 
 
 def _steps(inputs: Inputs) -> Inputs:

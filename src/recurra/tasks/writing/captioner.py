@@ -1,6 +1,5 @@
 """`Captioner`: one to many, a picture told in words."""
 
-from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -10,8 +9,7 @@ from torch import Tensor, nn
 
 from recurra.data.examples import Examples
 from recurra.data.inputs import Inputs
-from recurra.data.sequences import check_weights
-from recurra.errors import DataError
+from recurra.errors import ArgumentError
 from recurra.networks.captioner import CaptionerNetwork
 from recurra.networks.convolution import ConvolutionalEncoder
 from recurra.networks.decoder import Encoded
@@ -44,17 +42,22 @@ class Captioner(SequenceWriter):
     Args, beside those of `SequenceWriter`:
         tokens: how captions are cut: here "word" unless said.
 
-    lower, max_length, forget and bidirectional have no meaning here: nothing is read in order.
+    Nothing is read in order: `bidirectional` must be False; lower, max_length and forget have no
+    meaning here.
 
     Fitted: network_, history_, reading_ (of the pictures), writing_ (of the captions), baselines_
     (the share of captions that the nearest training picture, pixel by pixel, and the most
     frequent caption write exactly, on the validation part; on the training part without one; on
-    1,000 examples at most), baseline_score_ (the best of them), n_features_in_ for vectors.
+    1,000 examples at most; none after `partial_fit`), baseline_score_ (the best of them, or NaN),
+    n_features_in_ for vectors.
     """
 
     _: KW_ONLY
     batch_size: int = 32
     tokens: str = "word"
+
+    _nouns = ("captions", "pictures")
+    _reading_class = Seeing
 
     def caption(
         self,
@@ -98,27 +101,11 @@ class Captioner(SequenceWriter):
         assert isinstance(self.network_, CaptionerNetwork)
         return self.network_.encode(batch)
 
-    def _examples(self, X: Any, y: Any, sample_weight: Any) -> tuple[Inputs, Examples]:
-        self._check_parameters()
-        if y is None:
-            raise DataError("Captioner requires y to be passed, but the target y is None.")
-        inputs = read_pictures(X)
-        targets = self._read_targets(y, inputs)
-        if len(targets) != len(inputs):
-            raise DataError(f"y has {len(targets)} captions for the {len(inputs)} pictures of X.")
-        weights = check_weights(sample_weight, len(inputs))
-        w = np.ones(len(inputs)) if weights is None else np.array(weights)
-        return inputs, Examples(inputs.rows, targets, w)
+    def _read_inputs(self, X: Any) -> Inputs:
+        return read_pictures(X)
 
-    def _learn(self, inputs: Inputs, train: Examples) -> Examples:
-        self.reading_ = Seeing.see(train.inputs, train.weights)
-        self._take_features(self.reading_)
-        self._learn_targets(train)
-        return train
-
-    def _take_features(self, reading: Reading) -> None:
-        if reading.columns is not None:
-            self.n_features_in_ = reading.columns
+    def _new_reading(self, inputs: Inputs, train: Examples) -> Reading:
+        return Seeing.see(train.inputs, train.weights)
 
     def _weight(self, row: Any) -> int:
         return max(1, int(row[0].size) // 16)
@@ -126,7 +113,10 @@ class Captioner(SequenceWriter):
     def _index(self) -> Index:
         return by_distance
 
-    def _take_fitted(self, record: Mapping[str, Any]) -> None:
-        super()._take_fitted(record)
-        self.reading_ = Seeing.model_validate(record["reading"])
-        self._take_features(self.reading_)
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.bidirectional:
+            raise ArgumentError(
+                "bidirectional=True: a captioner sees a picture as a whole, and cannot read words "
+                "that it has not written yet: leave it False."
+            )

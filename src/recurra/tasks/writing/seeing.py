@@ -32,6 +32,11 @@ class Seeing(Reading):
             raise ValueError("mean, deviation and shape do not agree")
         return self
 
+    @property
+    def table_features(self) -> int | None:
+        """What scikit-learn calls n_features_in_: of vectors, None of pictures."""
+        return self.columns
+
     @classmethod
     def see(cls, rows: Sequence[NDArray[Any]], weights: NDArray[np.float64]) -> "Seeing":
         """Learn the scale of each colour or feature from the rows to train on."""
@@ -61,8 +66,13 @@ class Seeing(Reading):
 
     def read(self, X: Any, owner: str, most: int | None = None, name: str = "X") -> list[Any]:
         """Return the rows of what the fitted `owner` is given; raises `DataError` otherwise."""
-        rows = read_pictures(X, name).rows
-        shape = list(rows[0].shape)
+        inputs = read_pictures(X, name)
+        self.check(inputs, owner, name)
+        return list(inputs.rows)
+
+    def check(self, inputs: Inputs, owner: str, name: str = "X") -> None:
+        """Raise `DataError` unless pictures or vectors are of the shape `owner` was fitted on."""
+        shape = list(inputs.rows[0].shape)
         if shape != self.shape:
             if len(shape) == len(self.shape) == 1:
                 raise DataError(
@@ -72,7 +82,6 @@ class Seeing(Reading):
             raise DataError(
                 f"{name} holds {_shown(shape)}, but {owner} was fitted on {_shown(self.shape)}."
             )
-        return list(rows)
 
     def batch(self, rows: Sequence[Any], device: torch.device) -> tuple[Tensor, Tensor]:
         """Return rows in units of their deviation, (B, C, H, W) or (B, M), and B zeros."""

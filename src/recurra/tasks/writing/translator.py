@@ -1,6 +1,5 @@
 """`Translator`: many to many, from one sequence to another of another length."""
 
-from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass
 from typing import Any
 
@@ -10,7 +9,6 @@ from torch import Tensor, nn
 
 from recurra.networks.decoder import Encoded
 from recurra.networks.translator import TranslatorNetwork
-from recurra.tasks.reading import Reading
 from recurra.tasks.writing.naive import Index, by_distance, by_runs
 from recurra.tasks.writing.writer import SequenceWriter, Written
 
@@ -42,7 +40,8 @@ class Translator(SequenceWriter):
     Fitted: network_, history_, reading_ (of the sources), writing_ (of the targets), baselines_
     (the share of targets that copying the source, the nearest training source and the most
     frequent target write exactly, on the validation part; on the training part without one; on
-    1,000 examples at most), baseline_score_ (the best of them), n_features_in_ for numbers.
+    1,000 examples at most; none after `partial_fit`), baseline_score_ (the best of them, or NaN),
+    n_features_in_ for numbers.
     """
 
     _: KW_ONLY
@@ -73,7 +72,7 @@ class Translator(SequenceWriter):
     def attention(self, X: Any, condition: Any = None) -> list[Alignment]:
         """Return for each source where its best translation looked."""
         looked = self._looked_at(X, condition)
-        sources = self.reading_.read(X, type(self).__name__, self.max_length)
+        sources = self._rows(X)
         return [
             Alignment([str(step) for step in source], [*symbols, ""], weights)
             for source, (symbols, weights) in zip(sources, looked, strict=True)
@@ -89,8 +88,3 @@ class Translator(SequenceWriter):
 
     def _index(self) -> Index:
         return by_distance if self.reading_.kind == "numbers" else by_runs
-
-    def _take_fitted(self, record: Mapping[str, Any]) -> None:
-        super()._take_fitted(record)
-        self.reading_ = Reading.model_validate(record["reading"])
-        self._take_features(self.reading_)

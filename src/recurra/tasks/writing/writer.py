@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
-from recurra.data.batches import IGNORED, LengthBatches
+from recurra.data.batches import IGNORED
 from recurra.data.examples import Examples
 from recurra.data.inputs import Inputs
 from recurra.data.sequences import check_condition
@@ -169,27 +169,17 @@ class SequenceWriter(SupervisedEstimator):
     def _encoded(self, X: Any, condition: Any) -> Iterator[tuple[list[int], Encoded, Tensor]]:
         """Read `X`: the rows of each batch, what was read, what each target begins with (B,)."""
         self._check_fitted()
-        rows = self.reading_.read(X, type(self).__name__, self.max_length)
+        rows = self._rows(X)
         conditions = self.writing_.check_conditions(condition, len(rows))
-        device = self._network_device()
-        batches = LengthBatches(
-            [self._weight(row) for row in rows], lambda chosen: chosen, batch_size=64, most=_STEPS
-        )
-        for chosen in batches:
-            places = chosen.tolist()
-            batch, lengths = self.reading_.batch([rows[k] for k in places], device)
+        for places, batch, lengths in self._in_batches(rows, 64, _STEPS):
             start = self.writing_.starts([conditions[k] for k in places])
             with torch.no_grad():
                 encoded = self._encode(batch, lengths)
-            yield places, encoded, torch.tensor(start, device=device)
+            yield places, encoded, torch.tensor(start, device=lengths.device)
 
     @abstractmethod
     def _encode(self, batch: Any, lengths: Tensor) -> Encoded:
         """Read a batch."""
-
-    def _weight(self, row: Any) -> int:
-        """Return how many steps an input takes up in a batch."""
-        return len(row)
 
     @abstractmethod
     def _index(self) -> Index:
@@ -235,6 +225,7 @@ class SequenceWriter(SupervisedEstimator):
     def _learn_targets(self, train: Examples) -> None:
         tokens = self.target_tokens or self.tokens
         self.writing_ = Writing.learn(self._form, train.targets, tokens, pieces=2000)
+        self.baselines_: dict[str, float] = {}  # until it is judged
 
     def _target_tensor(self, targets: Sequence[Any], device: torch.device) -> Any:
         """Return what the decoder reads and what it is to write: (T, B) each."""
@@ -255,8 +246,7 @@ class SequenceWriter(SupervisedEstimator):
         counted = (wanted != IGNORED) * batch.weights
         return (losses * batch.weights).sum(), float(counted.sum())
 
-    def _judge(self, train: Examples, valid: Examples) -> None:
-        judged = valid if len(valid) else train
+    def _judge(self, train: Examples, judged: Examples) -> None:
         copies = self.reading_.kind != "numbers" and self._form != "labels"
         self.baselines_ = naive_scores(
             self._as_symbols(train), self._as_symbols(judged), self._index(), copies=copies
@@ -269,15 +259,15 @@ class SequenceWriter(SupervisedEstimator):
 
     def _fitted_record(self) -> dict[str, Any]:
         return {
-            "reading": self.reading_.model_dump(),
+            **super()._fitted_record(),
             "writing": self.writing_.model_dump(),
             "baselines": self.baselines_,
         }
 
     def _take_fitted(self, record: Mapping[str, Any]) -> None:
+        super()._take_fitted(record)
         self.writing_ = Writing.model_validate(record["writing"])
         self.baselines_ = {str(k): float(v) for k, v in record["baselines"].items()}
-        self.baseline_score_ = max(self.baselines_.values())
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -285,8 +275,3 @@ class SequenceWriter(SupervisedEstimator):
         self._beam()
         TeacherForcing(self.teacher_forcing)
         build_attention(self.attention_score, 1, 1, 1)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.required = True
-        return tags

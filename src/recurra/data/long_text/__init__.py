@@ -1,0 +1,1 @@
+"""One text of any size: read a little at a time, by rows side by side."""
