@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from recurra.cli import cells_app, export, names_app, use_app
+from recurra.cli import cells_app, export, names_app, serve, show, use_app
 from recurra.cli.training import app as train_app
 from recurra.version import __version__
 
@@ -47,3 +47,5 @@ app.add_typer(train_app.app)
 use_app.add_commands(app)
 cells_app.add_commands(app)
 export.add_commands(app)
+show.add_commands(app)
+serve.add_commands(app)

@@ -1,0 +1,1 @@
+"""Streams of a served model: their ids and steps, run together, by HTTP and by WebSocket."""
