@@ -156,6 +156,8 @@ bench-endless: $(NATIVE)
 bench-reliability: $(NATIVE)
 	@$(BIN)/python benchmarks/reliability/kills.py
 	@$(BIN)/python benchmarks/reliability/saving.py
+	@$(BIN)/python benchmarks/reliability/model_kills.py
+	@$(BIN)/python benchmarks/reliability/model_kills.py --two-renames
 	@$(BIN)/python benchmarks/reliability/mutations.py
 
 walkthroughs: $(NATIVE)
