@@ -40,11 +40,13 @@ class _Generator(torch.Generator):
 
     def __new__(cls, device: Any = "cpu") -> "_Generator":
         made = super().__new__(cls, "cpu")
-        made.goes_there = torch.device(device).type == DEVICE.type
+        there = torch.device(device).type == DEVICE.type
+        (_THERE.add if there else _THERE.discard)(made._cdata)
         return made
 
 
-torch.Generator = _Generator
+_THERE: set[int] = set()  # of the device's generators: torch hands them on as others of its own
+_TorchsGenerator, torch.Generator = torch.Generator, _Generator
 
 # What takes tensors of two devices on a GPU as well.
 _FREE = {
@@ -175,7 +177,9 @@ def _check(op: Any, args: tuple[Any, ...], near: list[Tensor]) -> None:
 
 
 def _check_generator(op: Any, generator: Any, goes_there: bool) -> None:
-    if isinstance(generator, torch.Generator) and generator.goes_there != goes_there:
+    if not isinstance(generator, _TorchsGenerator):
+        return
+    if (generator._cdata in _THERE) != goes_there:
         places = [CPU, DEVICE] if goes_there else [DEVICE, CPU]
         raise DeviceError(f"{op}: the generator is on {places[0]}, the tensor on {places[1]}")
 

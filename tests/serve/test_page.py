@@ -167,6 +167,26 @@ def test_gradient_flow_is_drawn_for_each_loss_and_state(sites: Sites, visit: Vis
 
 
 @pytest.mark.parametrize(
+    ("name", "given", "symbols"),
+    [
+        ("symbols", "A n n a", ["^", "A", "n", "n", "a"]),
+        ("tagger", "the food was", ["the", "food", "was"]),
+        ("classifier", "very good food", ["very", "good", "food"]),
+    ],
+)
+def test_gradient_flow_cuts_a_text_as_the_model_does(
+    sites: Sites, visit: Visit, name: str, given: str, symbols: list[str]
+) -> None:
+    page = visit(sites(name))
+    panel = page.locator("#flow")
+    panel.get_by_label("Text").fill(given)
+    with page.expect_response("**/flow") as answered:
+        panel.get_by_role("button", name="Measure").click()
+    assert answered.value.status == 200, answered.value.text()
+    assert answered.value.json()["symbols"] == symbols
+
+
+@pytest.mark.parametrize(
     ("name", "given", "answer"),
     [
         ("filler", "the food __ good", r"\w+"),

@@ -209,8 +209,8 @@ class Trainer:
     def run_loss(self, batch: Any) -> tuple[Tensor, float]:
         """Return the batch's summed loss and its weight, and take the state along."""
         if batch is None:  # this process has none of its rows
-            return torch.zeros(()), 0.0
-        with computing_in(self.precision, self.model):
+            return self.session.loss_without_rows(), 0.0
+        with self.session.sharing_loss(), computing_in(self.precision, self.model):
             if not self.carry:
                 total, weight = self.loss(self.model, batch)
             else:

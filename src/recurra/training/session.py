@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from recurra.errors import ArgumentError
 from recurra.training.checkpoints import Keeper
 from recurra.training.processes import ALONE, Processes, join
+from recurra.training.shared_norms import SharedNorms
 from recurra.training.sharing import backward_together, begin_alike, share
 from recurra.training.signals import Signals
 
@@ -30,12 +31,25 @@ class Session:
         self._trainer = trainer
         self._keeper: Keeper | None = None
         self._signals = Signals(processes)
+        self._norms = SharedNorms(trainer.model, processes)
         self._stop = self._save = False  # what one of several processes asked of all
 
     @property
     def saved(self) -> bool:
         """Whether there are checkpoints."""
         return self._keeper is not None
+
+    def sharing_norms(self) -> AbstractContextManager[None]:
+        """Return a block in which batch normalisation is over the rows of all processes."""
+        return self._norms.shared()
+
+    def sharing_loss(self) -> AbstractContextManager[None]:
+        """Return a block in which the loss of this process's rows is computed."""
+        return self._norms.one_loss()
+
+    def loss_without_rows(self) -> Tensor:
+        """Return the loss of a process that has no rows of a batch: 0."""
+        return self._norms.absent()
 
     def shares(self, train: Batches, valid: Batches | None) -> tuple[Batches, Batches | None]:
         """Return this process's shares of the batches; all processes begin alike.
@@ -117,6 +131,7 @@ def session_of(trainer: Trainer) -> Iterator[Session]:
     """Let a trainer train together with the other processes, if any, while the block runs."""
     trainer.session = Session(trainer, join())
     try:
-        yield trainer.session
+        with trainer.session.sharing_norms():
+            yield trainer.session
     finally:
         trainer.session = Session(trainer)

@@ -4,7 +4,7 @@ import { post } from "./api.js";
 import { Bars, likeliest } from "./bars.js";
 import { el, field, Notice, whileBusy } from "./dom.js";
 import { readNumbers, short } from "./numbers.js";
-import { cutting } from "./pieces.js";
+import { hintOf, whole } from "./pieces.js";
 import { best } from "./said.js";
 
 const MOST_CLASSES = 12;
@@ -37,22 +37,21 @@ export function answerPanel(model) {
         });
       },
     },
-    field(model.kind === "numbers" ? "Your numbers" : "Your text", text, hintOf(model)),
+    field(model.kind === "numbers" ? "Your numbers" : "Your text", text, hint(model)),
     el("div", { class: "row" }, button),
     notice.node,
   );
   return el("div", { class: "split" }, form, made);
 }
 
-function hintOf(model) {
+function hint(model) {
   if (model.kind === "numbers") return "One step after another; of several features a line a step.";
   if (model.blank) return `Write ${model.blank} where the word is missing.`;
-  return model.kind === "symbols" ? "Symbols with spaces between." : "";
+  return hintOf(model);
 }
 
 function inputOf(model, text) {
-  if (model.kind === "symbols") return cutting(model).join(cutting(model).cut(text));
-  if (model.kind !== "numbers") return text;
+  if (model.kind !== "numbers") return whole(model, text);
   const lines = text.split("\n").filter((line) => line.trim());
   const rows = lines.map(readNumbers);
   return rows.length > 1 && rows.every((row) => row.length > 1) ? rows : rows.flat();

@@ -6,6 +6,7 @@ import { Combobox } from "./combobox.js";
 import { choice, el, field, Notice, whileBusy } from "./dom.js";
 import { HeatMap } from "./heatmap.js";
 import { short, shown } from "./numbers.js";
+import { hintOf, whole } from "./pieces.js";
 
 const MOST_SYMBOLS = 64;
 const DECADES = 12; // below the largest; what is less is drawn as that
@@ -21,6 +22,7 @@ class Flow {
   #found = null;
 
   constructor(model) {
+    this.model = model;
     this.notice = new Notice();
     this.verdict = el("p", { class: "verdict", role: "status" });
     this.label = model.conditions ? new Combobox(model.conditions) : null;
@@ -53,7 +55,7 @@ class Flow {
         },
       },
       this.label ? field("Label", this.label, "Type to search.") : null,
-      field("Text", this.text, `Up to ${MOST_SYMBOLS} symbols.`),
+      field("Text", this.text, `${hintOf(this.model)} Up to ${MOST_SYMBOLS} symbols.`.trim()),
       el("div", { class: "row" }, this.button),
       this.notice.node,
     );
@@ -71,7 +73,7 @@ class Flow {
   }
 
   async #measure() {
-    this.#found = await post("/flow", { input: this.text.value, ...(this.label ? { condition: this.label.value } : {}) });
+    this.#found = await post("/flow", { input: whole(this.model, this.text.value), ...(this.label ? { condition: this.label.value } : {}) });
     const { layers, verdict } = this.#found;
     const kept = Math.min(layers - 1, Number(this.layer.value || layers - 1));
     this.layer.replaceChildren(...Array.from({ length: layers }, (_, k) => el("option", { value: k }, `Layer ${k + 1}`)));

@@ -6,6 +6,16 @@ export function cutting(model) {
   return model.tokens === "word" || model.tokens === "bpe" ? WORDS : CHARACTERS;
 }
 
+/** A text as an input of the model: itself, or the list of its symbols. */
+export function whole(model, text) {
+  return model.kind === "symbols" ? words(text) : text;
+}
+
+/** What is said beside a field for such a text. */
+export function hintOf(model) {
+  return model.kind === "symbols" ? "Symbols with spaces between." : "";
+}
+
 /** A text as the server reads it: composed characters, no half ones. */
 export function composed(text) {
   const whole = text.toWellFormed ? text.toWellFormed() : text;

@@ -85,7 +85,7 @@ class StreamPool:
         """Return what is kept of some streams: a copy, but for what is loose."""
         at = torch.from_numpy(np.array(places))
         with self._lock:
-            fixed = {name: slab.index_select(0, at) for name, slab in self._slabs.items()}
+            fixed = {n: slab.index_select(0, at.to(slab.device)) for n, slab in self._slabs.items()}
             return Kept(fixed, [self._loose[place] for place in places])
 
     def scatter(self, places: Sequence[int], kept: Kept, more: Sequence[int]) -> None:
@@ -93,7 +93,7 @@ class StreamPool:
         at = torch.from_numpy(np.array(places))
         with self._lock:
             for name, slab in self._slabs.items():
-                slab.index_copy_(0, at, kept.fixed[name].to(slab))
+                slab.index_copy_(0, at.to(slab.device), kept.fixed[name].to(slab))
             for place, loose, steps in zip(places, kept.loose, more, strict=True):
                 self._loose[place] = loose
                 self._steps[place] += steps
