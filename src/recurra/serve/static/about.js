@@ -6,10 +6,15 @@ import { count } from "./numbers.js";
 
 /** Return the panel's content. */
 export function aboutPanel(model) {
-  const facts = el("dl", { class: "facts" }, ...factsOf(model).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", { dir: "auto" }, value))));
+  const facts = el("dl", { class: "facts" }, ...factsOf(model).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", { dir: "auto" }, ...breakable(value)))));
   const summary = el("details", {}, el("summary", {}, "Summary"), el("pre", { tabindex: 0 }, model.summary));
   const card = model.card ? el("details", { open: true }, el("summary", {}, "Model card"), el("div", { class: "card" }, ...markdown(model.card, 3))) : null;
   return el("div", { class: "about" }, facts, card, summary);
+}
+
+/** Return a text that may be broken before the capitals inside its words. */
+function breakable(text) {
+  return text.split(/(?<=[a-z])(?=[A-Z])/).flatMap((part, k) => (k ? [el("wbr"), part] : [part]));
 }
 
 function factsOf(model) {

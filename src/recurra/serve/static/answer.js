@@ -60,7 +60,7 @@ function inputOf(model, text) {
 function answered({ predictions: [said], classes, probabilities, tokens }) {
   if (tokens) return [tagged(tokens[0], said)];
   const shown = typeof said === "number" ? short(said) : [said].flat().map(String).join(", ");
-  const parts = [el("p", { class: "figure", dir: "auto" }, shown)];
+  const parts = [el("p", { class: "figure", dir: "auto" }, shown || "(nothing)")];
   if (probabilities) {
     const bars = new Bars("Probability of each", 0);
     bars.show(likeliest(classes, probabilities[0], MOST_CLASSES), classes[best(probabilities[0])]);

@@ -92,7 +92,7 @@ function startsOf(model, label) {
 function showNumbers(made, sequences) {
   const plots = sequences.map((sequence, k) => {
     const values = sequence.map((step) => [step].flat()[0]);
-    const plot = new Plot({ label: `Sequence ${k + 1}`, height: 140, describe: (i) => `step ${i + 1}: ${short(values[i])}` });
+    const plot = new Plot({ label: `Sequence ${k + 1}`, height: 140, describe: (i) => `step ${i + 1}: ${short(values[i])}`, ...(k ? { hint: "" } : {}) });
     plot.show({ x: values.map((_, i) => i + 1), lines: [{ values, kind: "first" }] });
     return plot.node;
   });

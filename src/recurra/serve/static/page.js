@@ -16,7 +16,8 @@ const PANELS = [
   {
     id: "generate",
     title: "Generate",
-    lead: "New sequences like those the model learned. The bar beneath a symbol is the probability the model gave it there.",
+    lead: ({ kind }) =>
+      `New sequences like those the model learned.${kind === "numbers" ? "" : " The bar beneath a symbol is the probability the model gave it there."}`,
     fits: ({ takes }) => takes.includes("generate"),
     make: generatePanel,
   },
@@ -70,7 +71,7 @@ function show(model) {
 }
 
 function section({ id, title, lead, make }, model) {
-  return el("section", { id, "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title` }, title), lead ? el("p", { class: "lead" }, lead) : null, make(model));
+  return el("section", { id, "aria-labelledby": `${id}-title` }, el("h2", { id: `${id}-title` }, title), lead ? el("p", { class: "lead" }, typeof lead === "string" ? lead : lead(model)) : null, make(model));
 }
 
 try {

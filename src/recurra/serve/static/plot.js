@@ -12,9 +12,10 @@ export class Plot {
   #data = null;
   #at = null;
 
-  /** `describe(k)` says in words what is at the k-th place of the axis. */
-  constructor({ label, height, describe }) {
+  /** `describe(k)` says in words what is at the k-th place of the axis; `hint`, how to get there. */
+  constructor({ label, height, describe, hint = HINT }) {
     this.height = height;
+    this.hint = hint;
     this.describe = describe;
     this.canvas = svg("svg", {
       tabindex: 0,
@@ -75,7 +76,7 @@ export class Plot {
       this.rule.setAttribute("x1", this.places[k]);
       this.rule.setAttribute("x2", this.places[k]);
     }
-    this.readout.textContent = k === null ? HINT : this.describe(k);
+    this.readout.textContent = k === null ? this.hint : this.describe(k);
   }
 
   #pointed(event) {
