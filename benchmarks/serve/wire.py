@@ -4,6 +4,8 @@ import asyncio
 import struct
 from collections import deque
 
+PING, PONG = 9, 10
+
 
 class Wire(asyncio.Protocol):
     """A connection whose answers are awaited in the order of what was sent."""
@@ -92,8 +94,11 @@ class Socket(Wire):
             (size,), start = struct.unpack_from(">Q", buffer, 2), 10
         if len(buffer) < start + size:
             return None
-        body = bytes(buffer[start : start + size])
+        kind, body = buffer[0] & 15, bytes(buffer[start : start + size])
         del buffer[: start + size]
+        if kind == PING:
+            self.transport.write(struct.pack(">BB", 0x80 | PONG, 0x80 | size) + b"\0\0\0\0" + body)
+            return self.take(buffer)
         return body
 
     def upgrade(self, path: str) -> "asyncio.Future[bytes]":

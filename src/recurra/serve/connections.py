@@ -17,6 +17,7 @@ from recurra.serve.strict_json import dump
 _HEAD = 2**14  # bytes of a request's line and headers
 _BEHIND = 100  # requests that may wait for the one before them to be answered
 _TURNS = count()
+_RATE = 2**16  # bytes a second that a client must read
 _PIECES = 1000  # that a message of a WebSocket may be cut into
 
 
@@ -77,7 +78,7 @@ class HttpConnection(HttpToolsProtocol):
         self._head: int | None = 0  # bytes of a request's head, None when it is whole
         self._begun: float | None = None  # when what is not a whole request yet began
         self._ended_here = False  # whether a request ended in what was read last
-        self._stuck: float | None = None  # since when the client does not read
+        self._stuck: float | None = None  # since when a client that reads would have read
         self._turn = 0  # grows each time that one is answered
 
     @property
@@ -162,12 +163,12 @@ class HttpConnection(HttpToolsProtocol):
         self.transport.close()
 
     def pause_writing(self) -> None:
-        """Take note that the client does not read."""
-        self._stuck = self.loop.time()
+        """Take note that the client has much to read."""
+        self._stuck = self.loop.time() + self.transport.get_write_buffer_size() / _RATE
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Take note that it does."""
+        """Take note that it has read."""
         self._stuck = None
         super().resume_writing()
 
@@ -194,7 +195,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     def __init__(self, settings: Settings, **options: Any) -> None:
         super().__init__(**options)
         self._settings = settings
-        self._stuck: float | None = None  # since when the client does not read
+        self._stuck: float | None = None  # since when a client that reads would have read
 
     async def send(self, message: Any) -> None:
         """Send what the app says; a refusal ends the handshake, which uvicorn takes for a fault."""
@@ -218,12 +219,12 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
             self.conn.data_to_send()
 
     def pause_writing(self) -> None:
-        """Take note that the client does not read."""
-        self._stuck = self.loop.time()
+        """Take note that the client has much to read."""
+        self._stuck = self.loop.time() + self.transport.get_write_buffer_size() / _RATE
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Take note that it does."""
+        """Take note that it has read."""
         self._stuck = None
         super().resume_writing()
 

@@ -18,7 +18,8 @@ class Settings:
     `waiting_size` characters and numbers; batch: pushes run together; body: bytes of a request or
     of a WebSocket's message; text: characters and numbers a request may hold; sequences: those
     made, or answered, by one call; calls: predictions that wait; seconds: how long a request may
-    wait and run; slow: how long a client may take to send a request or to read an answer;
+    wait and run; slow: how long a client may take to send a request or to read an answer
+    (and a second more for each 64 KB of that);
     connections: open at once; unsent: requests of one WebSocket whose replies have not gone out;
     drain: seconds for what is under way when the server ends.
     """

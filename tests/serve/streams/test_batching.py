@@ -66,6 +66,29 @@ def test_a_long_piece_is_the_whole_and_others_are_answered_meanwhile(
     np.testing.assert_allclose(said[0]["answer"], wanted, rtol=0, atol=1e-7)
 
 
+def test_steps_that_run_together_are_bounded(
+    serve: Serve, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+    advance = StreamRunner.advance
+
+    def spied(self: StreamRunner, places: Any, rows: Any) -> list[Any]:
+        counts.append(sum(map(len, rows)))
+        return advance(self, places, rows)
+
+    monkeypatch.setattr(StreamRunner, "advance", spied)
+    monkeypatch.setattr(batching, "_TOGETHER", 100)
+    with serve().socket() as socket:
+        ids = [one["stream"] for one in say(socket, [{"op": "open"}] * 5)]
+        pieces = [["a"] * 15, ["a"] * 15, ["a"] * 15, ["a"] * 15, ["good"] * 200]  # "a" counts 2
+        said = say(
+            socket,
+            [{"stream": n, "step": 1, "piece": p} for n, p in zip(ids, pieces, strict=True)],
+        )
+    assert counts == [45, 15, 200]
+    assert [one["read"] for one in said] == [15, 15, 15, 15, 200]
+
+
 def test_one_that_fails_takes_no_other_with_it_and_the_server_lives_on(
     serve: Serve,
     where: str,

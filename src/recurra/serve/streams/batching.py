@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from recurra.serve.bodies import Push
@@ -16,6 +17,7 @@ from recurra.serve.streams.runner import StreamRunner
 
 Done = Callable[[Any], None]  # takes the answer, or why there is none
 _STEPS = 256  # of a piece at a time: a long one goes in turns with others
+_TOGETHER = 2**16  # steps of all pieces that run together: they take memory, and others wait
 _AT_ONCE = 0.004  # seconds of work that the event loop does itself
 
 
@@ -93,14 +95,20 @@ class Batches:
 
     def _run_next(self) -> None:
         self._is_awake = False
-        most = self._settings.batch
-        jobs, self._ready = self._ready[:most], self._ready[most:]
+        count = self._fitting()
+        jobs, self._ready = self._ready[:count], self._ready[count:]
         if self._seconds.get(_order(jobs), _AT_ONCE) < _AT_ONCE:
             self._run(jobs)
             self._take_back(jobs)
         else:
             self._is_busy = True
             self._batches.put(jobs)
+
+    def _fitting(self) -> int:
+        """Return how many of the jobs that are ready run together, one at least."""
+        ready = self._ready[: self._settings.batch]
+        steps = accumulate(min(job.size, _STEPS) for job in ready)
+        return max(1, sum(so_far <= _TOGETHER for so_far in steps))
 
     def _work(self) -> None:
         while (jobs := self._batches.get()) is not None:
