@@ -5,6 +5,7 @@ Every process must make the same calls in the same order.
 
 import atexit
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from torch import Tensor
 
 from recurra.errors import RecurraError
 
+_PLACE = re.compile(r"\[[^\]]*\.cc:\d+\] ")  # of torch's sources, in what it says
 PATIENCE = timedelta(minutes=10)  # how long a process waits for the others
 
 
@@ -132,13 +134,8 @@ def first_to_tell() -> bool:
     """Return whether no process has told yet why the training ends; each call counts as telling."""
     if not launched():
         return True
-    again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     try:
-        place = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-        store: Any = dist.TCPStore(  # type: ignore[attr-defined]
-            *place, is_master=False, timeout=timedelta(seconds=10)
-        )
-        return bool(store.add(f"recurra/{again}/told", 1) == 1)
+        return bool(_store(timedelta(seconds=10), False).add("told", 1) == 1)
     except (RuntimeError, KeyError, ValueError):  # who kept count is gone: better twice than never
         return True
 
@@ -155,9 +152,29 @@ def _start(patience: timedelta) -> None:
     gpus = torch.cuda.is_available() and dist.is_nccl_available()
     if gpus:
         torch.cuda.set_device(local_device(torch.device("cuda")))
+    rank, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    is_kept = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == str(True)  # by torchrun itself
     with _answered():
-        dist.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=patience)
+        store = _store(patience, not is_kept and rank == 0)
+        backends = "cpu:gloo,cuda:nccl" if gpus else "gloo"
+        dist.init_process_group(
+            backends, store=store, rank=rank, world_size=world, timeout=patience
+        )
     atexit.register(_leave)
+
+
+def _store(patience: timedelta, keeps_it: bool) -> Any:
+    """Return where the processes find one another, apart from those before a restart.
+
+    torchrun keeps one for all its restarts: processes that are started again would find the
+    addresses of those that are gone.
+    """
+    place = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    kept: Any = dist.TCPStore(  # type: ignore[attr-defined]
+        *place, is_master=keeps_it, timeout=patience
+    )
+    again = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return dist.PrefixStore(f"recurra/{again}", kept)  # type: ignore[attr-defined]
 
 
 def _leave() -> None:
@@ -170,7 +187,8 @@ def _answered() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # what torch raises when a connection ends, or a time is over
-        raise lost(str(error).partition("\n")[0][:200]) from error
+        said = _PLACE.sub("", str(error)).partition("\n")[0].partition(". ")[0]
+        raise lost(said[:200]) from error
 
 
 def _as_tensor(content: bytes) -> Tensor:
