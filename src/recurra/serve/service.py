@@ -29,8 +29,7 @@ class Service:
     def streams(self) -> ServedStreams:
         """The streams; raises `RefusedError` where the model has none."""
         if self._streams is None:
-            said = f"this {self.family.task} answers when it has the whole input: no streams."
-            raise RefusedError(422, "task", said)
+            raise RefusedError(422, "task", self.family.no_streams)
         return self._streams
 
     @property

@@ -177,8 +177,10 @@ def test_a_generators_stream_wants_one_of_its_labels(serve: Serve) -> None:
 
 
 def test_a_model_that_must_see_the_end_has_no_streams(serve: Serve) -> None:
-    for name in ("both ways", "translator", "curves"):
+    for name, why in (
+        ("both ways", "fit one with bidirectional=False to run along a stream."),
+        ("translator", "a Translator answers when it has the whole input: it has no stream."),
+        ("curves", "a generator of numbers has no stream: generate from a prefix."),
+    ):
         answer = serve(name).post("/streams", json={})
-        assert told(answer, 422, "task").endswith(
-            "answers when it has the whole input: no streams."
-        )
+        assert told(answer, 422, "task").endswith(why)

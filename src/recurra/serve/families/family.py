@@ -15,7 +15,7 @@ class Family:
     """A model of one of several tasks that answer alike.
 
     does: what models of these tasks can do here, of "predict" and "generate".
-    takes: what this one can do, "stream" and "flow" included.
+    takes: what this one can do, "stream" and "flow" included; no_streams: why it has none, or "".
     """
 
     does: ClassVar[tuple[str, ...]] = ("predict",)
@@ -23,7 +23,8 @@ class Family:
     def __init__(self, model: Any, settings: Settings) -> None:
         self.model, self.settings = model, settings
         self.task = type(model).__name__
-        self.takes = (*self.does, *(["stream"] if self._has_streams() else []), *self._flows())
+        self.no_streams = self._why_no_streams()
+        self.takes = (*self.does, *([] if self.no_streams else ["stream"]), *self._flows())
 
     def about(self) -> dict[str, Any]:
         """Return what /model says, but for the server's own."""
@@ -89,12 +90,12 @@ class Family:
     def _flows(self) -> tuple[str, ...]:
         return ()
 
-    def _has_streams(self) -> bool:
+    def _why_no_streams(self) -> str:
         try:
             open_stream(self.model, *self._any_condition())
-        except RecurraError:
-            return False
-        return True
+        except RecurraError as error:
+            return str(error)
+        return ""
 
     def _any_condition(self) -> tuple[str, ...]:
         return ()
