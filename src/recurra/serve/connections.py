@@ -64,7 +64,32 @@ class Flow(FlowControl):
             super().resume_reading()
 
 
-class HttpConnection(HttpToolsProtocol):
+class MustRead(asyncio.Protocol):
+    """A connection, beside uvicorn's own class for it, that knows of a client that does not read.
+
+    A client may be slower than the answers it asked for, but must read at some rate.
+    """
+
+    loop: asyncio.AbstractEventLoop
+    transport: Any
+    _stuck: float | None = None  # when a client that reads would have read
+
+    def pause_writing(self) -> None:
+        """Take note that the client has much to read."""
+        self._stuck = self.loop.time() + self.transport.get_write_buffer_size() / _RATE
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """Take note that it has read."""
+        self._stuck = None
+        super().resume_writing()
+
+    def is_stuck(self, slow: float) -> bool:
+        """Return whether the client should have read it all by the time `slow`."""
+        return self._stuck is not None and self._stuck < slow
+
+
+class HttpConnection(MustRead, HttpToolsProtocol):
     """A connection whose requests must come whole, in time, and whose answers must be read.
 
     Args:
@@ -78,7 +103,6 @@ class HttpConnection(HttpToolsProtocol):
         self._head: int | None = 0  # bytes of a request's head, None when it is whole
         self._begun: float | None = None  # when what is not a whole request yet began
         self._ended_here = False  # whether a request ended in what was read last
-        self._stuck: float | None = None  # since when a client that reads would have read
         self._turn = 0  # grows each time that one is answered
 
     @property
@@ -162,20 +186,10 @@ class HttpConnection(HttpToolsProtocol):
         )
         self.transport.close()
 
-    def pause_writing(self) -> None:
-        """Take note that the client has much to read."""
-        self._stuck = self.loop.time() + self.transport.get_write_buffer_size() / _RATE
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        """Take note that it has read."""
-        self._stuck = None
-        super().resume_writing()
-
     def sweep(self, now: float) -> None:
         """Cut off a client that has been too slow; while it is answered, the app looks to that."""
         slow = now - self._settings.slow
-        if self._stuck is not None and self._stuck < slow:
+        if self.is_stuck(slow):
             self.transport.abort()
         elif self.is_waiting and self._begun is not None and self._begun < slow:
             if self._head is None:  # it was answered before it was whole
@@ -184,7 +198,7 @@ class HttpConnection(HttpToolsProtocol):
                 self._refuse(RefusedError(408, "slow", "the request did not come in time."))
 
 
-class WebSocketConnection(WebSocketsSansIOProtocol):
+class WebSocketConnection(MustRead, WebSocketsSansIOProtocol):
     """A connection that must read what it is sent.
 
     Args:
@@ -195,7 +209,6 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
     def __init__(self, settings: Settings, **options: Any) -> None:
         super().__init__(**options)
         self._settings = settings
-        self._stuck: float | None = None  # since when a client that reads would have read
 
     async def send(self, message: Any) -> None:
         """Send what the app says; a refusal ends the handshake, which uvicorn takes for a fault."""
@@ -218,17 +231,7 @@ class WebSocketConnection(WebSocketsSansIOProtocol):
         else:
             self.conn.data_to_send()
 
-    def pause_writing(self) -> None:
-        """Take note that the client has much to read."""
-        self._stuck = self.loop.time() + self.transport.get_write_buffer_size() / _RATE
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        """Take note that it has read."""
-        self._stuck = None
-        super().resume_writing()
-
     def sweep(self, now: float) -> None:
         """Cut off a client that does not read."""
-        if self._stuck is not None and self._stuck < now - self._settings.slow:
+        if self.is_stuck(now - self._settings.slow):
             self.transport.abort()
