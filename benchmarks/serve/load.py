@@ -1,10 +1,10 @@
 """Streams a second, beside a plain server of the same model on the same machine.
 
-    python benchmarks/serve/load.py [--streams 1000] [--steps 100] [--clients 32] [--rounds 2]
+    python benchmarks/serve/load.py [--streams 1000] [--steps 100] [--clients 32] [--rounds 3]
 
 Each way of asking is measured in turn, round after round, each time with a fresh server, so that
 what else the machine does falls on all alike. Every answer is compared with `estimator.stream()`
-alone. Then the seconds from `recurra serve` to its first answer. Ends with 1 where an answer was
+alone. Then the seconds from `recurra serve` to its first prediction. Ends with 1 where an answer was
 lost, another's, or wrong.
 """
 
@@ -14,6 +14,7 @@ import json
 import os
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -73,11 +74,12 @@ def measure(way: str, command: list[str], options: argparse.Namespace, expected:
 
 
 def to_first_answer(folder: Path) -> float:
-    """Return the seconds from the command to the first answer of /health."""
+    """Return the seconds from the command to the answer to a first prediction."""
     since = time.perf_counter()
     with running(ours(folder)) as (_, port):
         connection = http.client.HTTPConnection("127.0.0.1", port)
-        connection.request("GET", "/health")
+        kind = {"Content-Type": "application/json"}
+        connection.request("POST", "/predict", '{"inputs": ["hello"]}', kind)
         assert connection.getresponse().status == 200
         return time.perf_counter() - since
 
@@ -87,7 +89,7 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=1000)
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--clients", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", help="ways that have this in their name")
     options = parser.parse_args()
     os.environ["GOMP_SPINCOUNT"] = "1000"
@@ -122,7 +124,7 @@ def report(
     )
 
     def median(way: str, name: str) -> float:
-        return sorted(result[name] for result in results[way])[(options.rounds - 1) // 2]
+        return statistics.median(result[name] for result in results[way])
 
     base = pushes / median(BASE, "seconds") if results.get(BASE) else None
     for way, found in results.items():
@@ -136,7 +138,7 @@ def report(
             f"| {sum(r['crossed'] for r in found)} | {max(r['worst'] for r in found):.0e} |"
         )
     said = ", ".join(f"{seconds:.2f}" for seconds in starts)
-    print(f"\nSeconds from `recurra serve` to the first answer: {said}")
+    print(f"\nSeconds from `recurra serve` to the first prediction: {said}")
 
 
 if __name__ == "__main__":
