@@ -4,8 +4,8 @@
 
 Each way of asking is measured in turn, round after round, each time with a fresh server, so that
 what else the machine does falls on all alike. Every answer is compared with `estimator.stream()`
-alone. Then the seconds from `recurra serve` to its first prediction. Ends with 1 where an answer was
-lost, another's, or wrong.
+alone. Then the seconds from `recurra serve` to its first prediction. Ends with 1 where an answer
+was lost, another's, or wrong.
 """
 
 import argparse
