@@ -161,9 +161,11 @@ def test_a_body_in_one_byte_chunks_is_read_or_too_large(reach: Reach) -> None:
 def test_a_new_client_takes_the_place_of_one_that_asks_nothing() -> None:
     with served(connections=4) as reach, ExitStack() as wires:
         silent = [wires.enter_context(reach()) for _ in range(20)]
+        assert read_all(silent[15]) == b""  # cut off when the last has come in
+        assert len(reach.server.server_state.connections) == 4
         for _ in range(3):
             assert health(reach).startswith(b"HTTP/1.1 200 OK")
-        assert [read_all(wire) for wire in silent[:16]] == [b""] * 16
+        assert [read_all(wire) for wire in silent[:15]] == [b""] * 15
         assert len(reach.server.server_state.connections) <= 4
 
 

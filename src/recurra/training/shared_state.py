@@ -21,7 +21,7 @@ def shared_state(trainer: Trainer, now: Mapping[str, Any]) -> dict[str, Any]:
     state = {"now": now, "trainer": trainer.state_dict()}
     if trainer.processes.alone:
         return state
-    own = pack({"now": now, "carried": trainer.state, "drawn": trainer.place.drawn})
+    own = pack({"now": now, "carried": trainer.state})
     _, *others = trainer.processes.gather(own)
     return {**state, "others": [_unpacked(content) for content in others]}
 
@@ -32,8 +32,7 @@ def load_shared(trainer: Trainer, state: Mapping[str, Any]) -> None:
     of_all, now = state["trainer"], state["now"]
     if rank:
         own = state["others"][rank - 1]
-        place = {**of_all["place"], "drawn": own["drawn"]}
-        of_all, now = {**of_all, "carried": own["carried"], "place": place}, own["now"]
+        of_all, now = {**of_all, "carried": own["carried"]}, own["now"]
     trainer.load_state_dict(of_all)
     trainer.place.now = now
 
