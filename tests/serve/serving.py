@@ -2,6 +2,8 @@
 
 import json
 import random
+import time
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -107,6 +109,14 @@ def told(answer: Any, status: int, code: str) -> str:
     assert message.endswith("."), message
     assert "\n" not in message, message
     return message
+
+
+def wait_until(holds: Callable[[], bool], what: str) -> None:
+    """Wait until something holds; fails the test where it does not in half a minute."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, f"waited too long until {what}"
+        time.sleep(0.01)
 
 
 def say(socket: WebSocketTestSession, message: Any) -> Any:

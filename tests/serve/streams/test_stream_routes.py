@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from serving import Client, fitted, told
+from serving import Client, fitted, told, wait_until
 
 Serve = Callable[..., Client]
 PIECES: dict[str, list[object]] = {
@@ -147,11 +147,7 @@ def test_an_idle_stream_ends_and_is_never_started_anew(serve: Serve) -> None:
     client = serve(idle=0.05)
     stream = client.open()
     client.step(stream, 1, ["good"])
-    for _ in range(100):
-        if not client.get("/health").json()["streams"]:
-            break
-    else:
-        pytest.fail("the stream is still there")
+    wait_until(lambda: not client.get("/health").json()["streams"], "the stream ended")
     assert "nobody pushed to the stream for 0.05 seconds" in told(
         client.step(stream, 2, ["food"]), 409, "expired"
     )
