@@ -68,11 +68,19 @@ class MustRead(asyncio.Protocol):
     """A connection, beside uvicorn's own class for it, that knows of a client that does not read.
 
     A client may be slower than the answers it asked for, but must read at some rate.
+
+    Args:
+        settings: limits.
+        options: uvicorn's own.
     """
 
     loop: asyncio.AbstractEventLoop
     transport: Any
-    _stuck: float | None = None  # when a client that reads would have read
+
+    def __init__(self, settings: Settings, **options: Any) -> None:
+        super().__init__(**options)
+        self._settings = settings
+        self._stuck: float | None = None  # when a client that reads would have read
 
     def pause_writing(self) -> None:
         """Take note that the client has much to read."""
@@ -84,9 +92,9 @@ class MustRead(asyncio.Protocol):
         self._stuck = None
         super().resume_writing()
 
-    def is_stuck(self, slow: float) -> bool:
-        """Return whether the client should have read it all by the time `slow`."""
-        return self._stuck is not None and self._stuck < slow
+    def is_stuck(self, now: float) -> bool:
+        """Return whether the client should have read it all by now."""
+        return self._stuck is not None and self._stuck < now - self._settings.slow
 
 
 class HttpConnection(MustRead, HttpToolsProtocol):
@@ -98,8 +106,7 @@ class HttpConnection(MustRead, HttpToolsProtocol):
     """
 
     def __init__(self, settings: Settings, **options: Any) -> None:
-        super().__init__(**options)
-        self._settings = settings
+        super().__init__(settings, **options)
         self._head: int | None = 0  # bytes of a request's head, None when it is whole
         self._begun: float | None = None  # when what is not a whole request yet began
         self._ended_here = False  # whether a request ended in what was read last
@@ -189,7 +196,7 @@ class HttpConnection(MustRead, HttpToolsProtocol):
     def sweep(self, now: float) -> None:
         """Cut off a client that has been too slow; while it is answered, the app looks to that."""
         slow = now - self._settings.slow
-        if self.is_stuck(slow):
+        if self.is_stuck(now):
             self.transport.abort()
         elif self.is_waiting and self._begun is not None and self._begun < slow:
             if self._head is None:  # it was answered before it was whole
@@ -199,16 +206,7 @@ class HttpConnection(MustRead, HttpToolsProtocol):
 
 
 class WebSocketConnection(MustRead, WebSocketsSansIOProtocol):
-    """A connection that must read what it is sent.
-
-    Args:
-        settings: limits.
-        options: uvicorn's own.
-    """
-
-    def __init__(self, settings: Settings, **options: Any) -> None:
-        super().__init__(**options)
-        self._settings = settings
+    """A connection that must read what it is sent."""
 
     async def send(self, message: Any) -> None:
         """Send what the app says; a refusal ends the handshake, which uvicorn takes for a fault."""
@@ -233,5 +231,5 @@ class WebSocketConnection(MustRead, WebSocketsSansIOProtocol):
 
     def sweep(self, now: float) -> None:
         """Cut off a client that does not read."""
-        if self.is_stuck(now - self._settings.slow):
+        if self.is_stuck(now):
             self.transport.abort()

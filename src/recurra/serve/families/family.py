@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from recurra.errors import RecurraError
 from recurra.layers import Recurrent
-from recurra.serve.bodies import Flow, Generate, Predict
+from recurra.serve.bodies import Predict
 from recurra.serve.refusals import RefusedError
 from recurra.serve.settings import Settings
 from recurra.tasks.streaming import open_stream
@@ -15,7 +15,8 @@ class Family:
     """A model of one of several tasks that answer alike.
 
     does: what models of these tasks can do here, of "predict" and "generate".
-    takes: what this one can do, "stream" and "flow" included; no_streams: why it has none, or "".
+    takes: what this one can do, "stream" and "flow" included, each but "stream" by a method of that
+    name; no_streams: why it has none, or "".
     """
 
     does: ClassVar[tuple[str, ...]] = ("predict",)
@@ -64,18 +65,6 @@ class Family:
     def more(self) -> dict[str, Any]:
         """Return what /model says of this family only."""
         return {}
-
-    def predict(self, ask: Predict) -> dict[str, Any]:
-        """Answer for inputs."""
-        raise NotImplementedError
-
-    def generate(self, ask: Generate) -> dict[str, Any]:
-        """Make sequences."""
-        raise NotImplementedError
-
-    def flow(self, ask: Flow) -> dict[str, Any]:
-        """Measure gradients."""
-        raise NotImplementedError
 
     def inputs(self, ask: Predict) -> list[Any]:
         """Return the inputs; raises `RefusedError` where there are none, or too many."""
