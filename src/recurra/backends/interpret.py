@@ -14,6 +14,8 @@ Values = dict[int, Any]
 
 
 def _where(c: Tensor, a: Tensor | float, b: Tensor | float) -> Tensor:
+    if not isinstance(a, Tensor) and not isinstance(b, Tensor):
+        b = torch.full_like(c, b)  # of two numbers torch makes the default dtype
     return torch.where(c != 0, a, b)
 
 

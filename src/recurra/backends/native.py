@@ -134,10 +134,7 @@ def backward(
     offsets, _ = _tape_offsets(compiled.forward(way), T, B, x.element_size())
     call.call.saved = [tapes.data_ptr() + o for o in offsets[: lowered.saved_count]]
     call.set("loads", [own[v] for v in lowered.loads])
-    call.parameters(
-        lowered,
-        {mine: weights[v] for mine, v in zip(program.parameters, adjoint.parameters, strict=True)},
-    )
+    call.parameters(lowered, set_up(program, [weights[v] for v in adjoint.parameters]))
     later = [d.new_zeros(()).expand(d.shape) for d in dlast]
     call.states([*dlast, *later * (ages - 1)], [d[age] for age in range(ages) for d in dstates])
     call.set("stores", [] if dx is None else by_age(dx))

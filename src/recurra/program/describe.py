@@ -115,7 +115,9 @@ def describe_adjoint(
         [f"∂{names[v]}" for v in adjoint.inputs],
         [f"∂{names[v]}" for v in adjoint.weights],
     )
+    once = writer.lines("setup")
     return (
+        *([Section("adjoint, once a call, from the weights alone", once)] if once else []),
         Section("adjoint, before its loop, all steps at once", writer.lines("before")),
         Section("adjoint, in its loop, from the last step to the first", writer.lines("loop")),
         Section("adjoint, after its loop, all steps at once", writer.lines("after")),
