@@ -66,7 +66,7 @@ def results(layer: nn.Module, x: Tensor) -> list[Tensor]:
                    for d, s in zip(found, sources * 3, strict=True))]  # fmt: skip
 
 
-@pytest.mark.parametrize("name, places", _PLACES)
+@pytest.mark.parametrize(("name", "places"), _PLACES)
 def test_a_parameter_may_be_any_operand(name: str, places: tuple[bool, ...]) -> None:
     layer = Recurrent(Combined(name, places), SIZE, SIZE).double()
     x = torch.rand(4, 2, SIZE, dtype=torch.float64) + 0.2
