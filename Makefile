@@ -29,7 +29,7 @@ PEERS := .venv-peers
 PEERS_INSTALL := $(PEERS)/bin/python -m pip install $(PIP_OPTIONS)
 
 .PHONY: demo test test-estimators test-fallback test-sanitized lint types native bench bench-peers \
-	bench-names bench-learning bench-tasks bench-serve bench-endless bench-reliability \
+	bench-foreign bench-names bench-learning bench-tasks bench-serve bench-endless bench-reliability \
 	walkthroughs browser clean help
 
 help:
@@ -41,6 +41,7 @@ help:
 	@echo "make native         build the native core, showing how it goes"
 	@echo "make bench          the engine's figures beside torch's"
 	@echo "make bench-peers    the same beside torch.compile, JAX and onnxruntime too"
+	@echo "make bench-foreign  cells from the literature, each beside its own loop"
 	@echo "make bench-names    the figures the README quotes for the name generator"
 	@echo "make bench-learning which cells learn to remember, with and without each remedy"
 	@echo "make bench-tasks    every task's score beside its baseline"
@@ -135,6 +136,9 @@ $(PEERS)/.ready: pyproject.toml constraints.txt $(SOURCES)
 	@$(call install_missing,$(PEERS)/bin/python)
 	@$(PEERS_INSTALL) --quiet --no-deps --no-build-isolation -C build-dir=$(PEERS)/build -e .
 	@touch $@
+
+bench-foreign: $(NATIVE)
+	@$(BIN)/python benchmarks/engine/foreign.py --output benchmarks/results/engine.md
 
 bench-names: $(NATIVE)
 	@GOMP_SPINCOUNT=1000 $(BIN)/python benchmarks/names.py

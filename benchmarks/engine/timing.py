@@ -36,7 +36,11 @@ def limit_threads() -> None:
     torch.set_num_threads(THREADS)
 
 
-def measure(contestants: Mapping[str, Callable[[], Any]], effort: Effort) -> dict[str, list[float]]:
+def measure(
+    contestants: Mapping[str, Callable[[], Any]],
+    effort: Effort,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, list[float]]:
     """Return the seconds of a call of each contestant, one number for each of its turns.
 
     A turn is as many calls as last `effort.turn`. Who begins changes from round to round. The
@@ -45,9 +49,9 @@ def measure(contestants: Mapping[str, Callable[[], Any]], effort: Effort) -> dic
     calls = {}
     for name, call in contestants.items():
         call()
-        began = time.perf_counter()
+        began = clock()
         call()
-        took = time.perf_counter() - began
+        took = clock() - began
         calls[name] = max(1, math.ceil(effort.turn / max(took, 1e-7)))
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
     order = list(contestants)
@@ -59,7 +63,7 @@ def measure(contestants: Mapping[str, Callable[[], Any]], effort: Effort) -> dic
             if turn >= effort.least and time.perf_counter() - began > effort.limit:
                 break
             for name in order:
-                seconds[name].append(_turn(contestants[name], calls[name]))
+                seconds[name].append(_turn(contestants[name], calls[name], clock))
             order.append(order.pop(0))
             gc.collect()
     finally:
@@ -67,12 +71,12 @@ def measure(contestants: Mapping[str, Callable[[], Any]], effort: Effort) -> dic
     return seconds
 
 
-def _turn(call: Callable[[], Any], times: int) -> float:
+def _turn(call: Callable[[], Any], times: int, clock: Callable[[], float]) -> float:
     time.sleep(SETTLE)
-    began = time.perf_counter()
+    began = clock()
     for _ in range(times):
         call()
-    return (time.perf_counter() - began) / times
+    return (clock() - began) / times
 
 
 def medians(seconds: Mapping[str, list[float]]) -> dict[str, float]:
