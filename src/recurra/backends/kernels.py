@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from recurra.backends import eager
 from recurra.backends.steps import State, SteppedCell, Steps
 from recurra.errors import ShapeError
-from recurra.program.trace_key import HOOKS
+from recurra.program.trace_key import GLOBAL_HOOKS, HOOKS
 
 _GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 
@@ -31,6 +31,8 @@ def refusal(cell: SteppedCell, steps: Steps) -> str | None:
         return f"torch has no kernel for the equations of {name}"
     if _definer(cell, "forward") is not _definer(cell, "torch_kernel"):
         return f"{name} defines a forward of its own"
+    if any(getattr(nn.modules.module, hooks) for hooks in GLOBAL_HOOKS):
+        return "a hook is on all modules, which a kernel would pass by"
     if any(getattr(m, hooks) for m in cell.modules() for hooks in HOOKS):
         return f"{name} has hooks, which a kernel would pass by"
     if any(weight.layout != torch.strided for weight in cell.parameters()):

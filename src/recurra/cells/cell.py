@@ -132,6 +132,14 @@ class Affine(nn.Module):
         return f"{columns} -> {self.gates} x {rows // self.gates}, bias={self.bias_ih is not None}"
 
 
+class Apart(Affine):
+    """Affine maps whose two parts are not added up: W_ih·x + b_ih and W_hh·h + b_hh."""
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+        """Return W_ih·x + b_ih and W_hh·h + b_hh: (B, G·H) each."""
+        return self.of_input(x), self.of_state(h)
+
+
 def check_size(name: str, size: object, most: int | None = None) -> None:
     """Raise unless `size` is a whole number above zero, and at most `most` if that is given."""
     if isinstance(size, bool) or not isinstance(size, int):

@@ -1,9 +1,35 @@
 """The gated recurrent unit, in torch's form and in the first paper's."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from recurra.cells.cell import Affine, Cell, State
+
+
+class Gates(Affine):
+    """The gates z and n of a GRU, which its r acts within.
+
+    They are one module, so that what hangs on it (a hook, a norm of its weights) sees each use.
+    """
+
+    def forward(  # type: ignore[override]
+        self, x: Tensor, h: Tensor, reset_after: bool
+    ) -> tuple[Tensor, Tensor]:
+        """Return z and n, (B, H) each."""
+        x_r, x_z, x_n = self.of_input(x).chunk(3, -1)
+        if reset_after:
+            h_r, h_z, h_n = self.of_state(h).chunk(3, -1)
+            r = torch.sigmoid(x_r + h_r)
+            n = torch.tanh(x_n + r * h_n)
+        else:
+            H = h.shape[-1]
+            weight, bias = self.weight_hh, self.bias_hh
+            b_rz, b_n = (None, None) if bias is None else (bias[: 2 * H], bias[2 * H :])
+            h_r, h_z = F.linear(h, weight[: 2 * H], b_rz).chunk(2, -1)
+            r = torch.sigmoid(x_r + h_r)
+            n = torch.tanh(x_n + F.linear(r * h, weight[2 * H :], b_n))
+        return torch.sigmoid(x_z + h_z), n
 
 
 class GRU(Cell):
@@ -28,28 +54,13 @@ class GRU(Cell):
     ) -> None:
         super().__init__(input_size, {"h": hidden_size})
         self.reset_after = reset_after
-        self.gates = Affine(input_size, hidden_size, 3, bias)
+        self.gates = Gates(input_size, hidden_size, 3, bias)
 
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, State]:
         """Step once: x (B, I), h (B, H) -> h (B, H), (h,)."""
-        x_r, x_z, x_n = self.gates.of_input(x).chunk(3, -1)
-        if self.reset_after:
-            h_r, h_z, h_n = self.gates.of_state(h).chunk(3, -1)
-            r = torch.sigmoid(x_r + h_r)
-            n = torch.tanh(x_n + r * h_n)
-        else:
-            H = h.shape[-1]
-            h_r, h_z = self._of_state(h, slice(0, 2 * H)).chunk(2, -1)
-            r = torch.sigmoid(x_r + h_r)
-            n = torch.tanh(x_n + self._of_state(r * h, slice(2 * H, 3 * H)))
-        z = torch.sigmoid(x_z + h_z)
+        z, n = self.gates(x, h, self.reset_after)
         h = (1 - z) * n + z * h
         return h, (h,)
-
-    def _of_state(self, h: Tensor, rows: slice) -> Tensor:
-        bias = self.gates.bias_hh
-        weight = self.gates.weight_hh[rows]
-        return torch.nn.functional.linear(h, weight, None if bias is None else bias[rows])
 
     def torch_kernel(self) -> tuple[str, tuple[Tensor, ...]] | None:
         """Return torch's kernel for its form."""

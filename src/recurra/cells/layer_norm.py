@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from recurra.cells.cell import Affine, Cell, State, check_number
+from recurra.cells.cell import Apart, Cell, State, check_number
 
 
 class LayerNormLSTM(Cell):
@@ -30,7 +30,7 @@ class LayerNormLSTM(Cell):
         super().__init__(input_size, {"h": hidden_size, "c": hidden_size})
         check_number("forget_bias", forget_bias)
         self.forget_bias = forget_bias
-        self.gates = Affine(input_size, hidden_size, 4, bias=False)
+        self.gates = Apart(input_size, hidden_size, 4, bias=False)
         self.bias = nn.Parameter(torch.empty(4 * hidden_size)) if bias else None
         self.norm_x = nn.LayerNorm(4 * hidden_size, bias=False)
         self.norm_h = nn.LayerNorm(4 * hidden_size, bias=False)
@@ -48,7 +48,8 @@ class LayerNormLSTM(Cell):
 
     def forward(self, x: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, State]:
         """Step once: x (B, I), h (B, H), c (B, H) -> h (B, H), (h, c)."""
-        gates = self.norm_x(self.gates.of_input(x)) + self.norm_h(self.gates.of_state(h))
+        of_x, of_h = self.gates(x, h)
+        gates = self.norm_x(of_x) + self.norm_h(of_h)
         if self.bias is not None:
             gates = gates + self.bias
         i, f, g, o = gates.chunk(4, -1)
