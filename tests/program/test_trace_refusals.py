@@ -87,7 +87,7 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "add_": (lambda m, x, h: h.add_(1), "in place"),
     "sigmoid_": (lambda m, x, h: torch.sigmoid_(h), "in place"),
     "iadd": (lambda m, x, h: h.__iadd__(x[:, :1]), "in place"),
-    "setitem": (lambda m, x, h: h.__setitem__(0, 1), "in place"),
+    "setitem": (lambda m, x, h: h.__setitem__(0, 1), "batch axis"),
     "setitem of zeros": (lambda m, x, h: torch.zeros(3, H).__setitem__(0, h), "in place"),
     "inplace": (lambda m, x, h: F.relu(h, inplace=True), "in place"),
     "parameter in place": (lambda m, x, h: h * m.b.mul_(2), "in place"),

@@ -8,10 +8,12 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from recurra.errors import TraceError
+from recurra.program.trace_memory import Memory
 from recurra.program.trace_refusal import has_own_backward, refusal
 from recurra.program.trace_symbol import BatchSize, Leaf, Row, Symbol, each, flat, replace
 from recurra.program.trace_table import HANDLERS, OF_BATCH, name_of
-from recurra.program.trace_writer import Writer
+from recurra.program.trace_writer import count
+from recurra.program.trace_writes import Writes, is_in_place, no_write
 
 # What turns a tensor into numbers, and what the user wrote.
 _READS = {
@@ -31,9 +33,6 @@ _READS = {
         "a tensor read as a number",
     ),
 }
-_OPERATORS = "add sub mul truediv floordiv div mod pow and or xor lshift rshift matmul"
-_IN_PLACE = {f"__i{name}__" for name in _OPERATORS.split()}
-_IN_PLACE |= {"__setitem__", "__delitem__", "__set__", "__delete__"}
 _RANDOM = {
     "uniform", "exponential", "geometric", "cauchy", "log_normal", "random",
     "alpha_dropout", "bernoulli", "dropout", "dropout1d", "dropout2d", "dropout3d",
@@ -44,7 +43,7 @@ _RANDOM = {
 _TENSOR_PROPERTIES = ("T", "mT", "H", "mH", "real", "imag", "data", "grad")
 
 
-class Recorder(Writer):
+class Recorder(Writes):
     """A program and a recipe, written by the calls of torch that a cell makes."""
 
     def call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -66,6 +65,8 @@ class Recorder(Writer):
         if name in ("__repr__", "__str__", "__format__"):
             return "a traced tensor"
         self._check(func, args, kwargs, name, rows)
+        if rows and is_in_place(name, kwargs):
+            return self._record(func, args, kwargs, in_place=True)
         if rows or (batch and func in OF_BATCH):
             if foreign:
                 args, kwargs = replace((args, kwargs), self._lifted)
@@ -103,39 +104,47 @@ class Recorder(Writer):
         """Refuse what reads numbers, changes tensors in place or leaves the program's dtype."""
         if name in _READS and (rows or name not in ("__len__", "__iter__", "numel", "nelement")):
             raise refusal(f"{_READS[name]} cannot be traced")
-        in_place = name.endswith("_") and not name.endswith("__")
-        if in_place or name in _IN_PLACE or kwargs.get("inplace") is True:
-            raise refusal(f"{name_of(func)} changes a tensor in place; write what gives a new one")
-        if kwargs.get("out") is not None:
-            raise refusal(f"{name_of(func)} with out= changes a tensor in place")
-        kwargs.pop("out", None)
+        if is_in_place(name, kwargs) and not (args and isinstance(args[0], Row)):
+            raise refusal(no_write(func, args, kwargs))
+        if kwargs.pop("out", None) is not None:
+            raise refusal(no_write(func, args, {"out": True}))
         if torch.is_autocast_enabled(self.device.type if self.device.type != "meta" else "cpu"):
             raise refusal("autocast is on")
         if not torch.is_grad_enabled() and has_own_backward():
             raise refusal("a torch.autograd.Function has a backward of its own")
 
     def _record(
-        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        in_place: bool = False,
     ) -> Any:
         handler = HANDLERS.get(func)
-        if handler is None:
+        if handler is None and not in_place:
             raise refusal(f"{name_of(func)} has no meaning in a program yet")
         for named in ("input", "other"):  # torch's names for what comes first and second
             if named in kwargs:
                 args = (*args, kwargs.pop(named))
         try:
-            result = handler(self, *args, **kwargs)
+            if handler is None or in_place:
+                return self.written(func, args, kwargs)
+            result = self.linked(func, args, kwargs, handler(self, *args, **kwargs))
         except TraceError:
             raise
         except Exception as error:
             raise refusal(f"{name_of(func)}: {error}") from error
         if not torch.is_grad_enabled():
-            return replace(result, self._detached)
+            shared = [arg.memory for arg in args if isinstance(arg, Row)]
+            return replace(result, lambda value: self._detached(value, shared))
         return result
 
-    def _detached(self, value: Any) -> Any:
-        if isinstance(value, Row) and self.builder.values[value.value].rows:
-            return HANDLERS[Tensor.detach](self, value)
+    def _detached(self, value: Any, shared: list[Memory]) -> Any:
+        if isinstance(value, Row):
+            if self.builder.values[value.value].rows and not value.detached:
+                value.know(self.emit("detach", (value.value,), count(value.trailing)))
+            value.detached = True
+            value.memory.plain = value.memory.plain or value.memory not in shared
         return value
 
     def _on_leaves(

@@ -73,3 +73,13 @@ def has_own_backward() -> bool:
             return is_inside(frame)
         frame = frame.f_back
     return False
+
+
+def runs_in(file: str) -> bool:
+    """Return whether something in a file of torch.nn's runs now."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not REFUSALS.outermost:
+        if os.path.basename(frame.f_code.co_filename) == file and is_inside(frame):
+            return True
+        frame = frame.f_back
+    return False

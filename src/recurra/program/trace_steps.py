@@ -7,7 +7,7 @@ from torch import Tensor
 
 from recurra.program.trace_leaves import Call, Held, Item, Ref, Step
 from recurra.program.trace_refusal import refusal
-from recurra.program.trace_symbol import Leaf, Symbol, each, new_leaf, replace
+from recurra.program.trace_symbol import Leaf, Row, Symbol, each, new_leaf, replace
 
 
 class Leaves:
@@ -26,6 +26,10 @@ class Leaves:
 
     def call(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record a call of torch: what makes a `Recorder` of it."""
+        raise NotImplementedError
+
+    def current(self, row: Row) -> int:
+        """Return the value of a row whose memory was written to: what makes a `Writer` of it."""
         raise NotImplementedError
 
     def add_leaf(self, step: Step, meta: Tensor, parameter: bool = False) -> Leaf:

@@ -1,11 +1,13 @@
 """What a cell is called with when it is traced: tensors without numbers that record."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import torch
 from torch import Tensor
 
+from recurra.program.trace_memory import Memory, Place
 from recurra.program.trace_refusal import refusal
 
 if TYPE_CHECKING:
@@ -72,11 +74,28 @@ class Row(Symbol):
     trailing: the shape without the batch axis.
     value: the program's value, of as many features; a constant or parameter if all rows share it.
     kind: the dtype that torch would give it.
+    memory: what it shares with its views; place: where it lies there, None for all in order.
+    detached: whether gradients end at it.
     """
 
     trailing: tuple[int, ...]
-    value: int
     kind: torch.dtype
+    memory: Memory
+    place: Place | None
+    detached: bool
+    _known: int
+    _seen: int
+
+    @property
+    def value(self) -> int:
+        """Return the program's value that the row has now."""
+        if self._seen != self.memory.version:
+            self.know(self.recorder.current(self))
+        return self._known
+
+    def know(self, value: int) -> None:
+        """Note the value that the row has now."""
+        self._known, self._seen = value, self.memory.version
 
 
 class Leaf(Symbol):
@@ -99,7 +118,9 @@ BASES = tuple(torch.empty(shape, device="meta") for shape in ((1,), (2**40, 3)))
 def new_row(recorder: "Leaves", trailing: tuple[int, ...], value: int, kind: torch.dtype) -> Row:
     """Return a row symbol for a value of the program."""
     row: Row = Tensor._make_subclass(Row, recorder.base, True)
-    row.recorder, row.trailing, row.value, row.kind = recorder, trailing, value, kind
+    row.recorder, row.trailing, row.kind = recorder, trailing, kind
+    row.memory, row.place, row.detached = Memory(value, math.prod(trailing)), None, False
+    row.know(value)
     return row
 
 

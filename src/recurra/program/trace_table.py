@@ -18,6 +18,18 @@ OF_BATCH: set[Any] = set()
 _SPACES = (torch, Tensor, F, torch.special, torch._C._nn)
 
 
+def functions(name: str, spaces: tuple[Any, ...] = _SPACES) -> list[Any]:
+    """Return torch's functions and methods of a name; of a property, what reads it."""
+    found = []
+    for space in spaces:
+        function = getattr(space, name, None)
+        if space is Tensor and not callable(function):  # a property, as Tensor.T
+            function = getattr(function, "__get__", None)
+        if callable(function):
+            found.append(function)
+    return found
+
+
 def records(
     *names: str, spaces: tuple[Any, ...] = _SPACES, batch: bool = False
 ) -> Callable[[H], H]:
@@ -25,12 +37,7 @@ def records(
 
     def register(handler: H) -> H:
         for name in names:
-            for space in spaces:
-                function = getattr(space, name, None)
-                if space is Tensor and not callable(function):  # a property, as Tensor.T
-                    function = getattr(function, "__get__", None)
-                if not callable(function):
-                    continue
+            for function in functions(name, spaces):
                 HANDLERS[function] = handler
                 if batch:
                     OF_BATCH.add(function)

@@ -74,13 +74,15 @@ class Writer(Leaves):
         index = self.builder.add(Value((count(trailing),), role, True, name))
         if role == "input":
             self.inputs.append(index)
-        return new_row(self, trailing, index, self.dtype)
+        row = new_row(self, trailing, index, self.dtype)
+        row.memory.caller = name
+        return row
 
     def random(self, random: Random, trailing: tuple[int, ...], kind: torch.dtype) -> Row:
         """Return a new input that is drawn at random for each row and step."""
         self.randoms.append(random)
         row = self.enter("input", trailing, random.kind)
-        row.kind = kind
+        row.kind, row.memory.caller = kind, ""
         return row
 
     def row(self, trailing: tuple[int, ...], index: int, kind: torch.dtype | None = None) -> Row:
@@ -120,6 +122,19 @@ class Writer(Leaves):
         if repr(self.number_of(row)) in ("0", "0.0", "False"):
             return zeros
         return self.emit("sub", (row.value, zeros), size)  # -0 - 0 is -0, and NaN stays
+
+    def current(self, row: Row) -> int:
+        """Return the value of a row whose memory has been written to since it was last read."""
+        memory = row.memory
+        if memory.torn:
+            raise refusal(memory.torn)
+        value = memory.value
+        if row.place is not None:
+            whole = self.row((memory.size,), value, row.kind)
+            value = self.arrange([whole], row.place.features).value
+        if row.detached and self.builder.values[value].rows:
+            value = self.emit("detach", (value,), count(row.trailing))
+        return value
 
     # Operands
 
