@@ -21,7 +21,10 @@ ATTRIBUTES = {
     "amax": {"groups": 3},
     "spread": {"times": 2},
 }
-WRITTEN = [name for name, op in OPS.items() if op.place != "sums" and name != "zeros"]
+BACKWARD = ("arriving", "own_backward")  # which are left out before a program is written
+WRITTEN = [
+    name for name, op in OPS.items() if op.place != "sums" and name not in ("zeros", *BACKWARD)
+]
 
 
 def one_op(name: str, operands: list[np.ndarray]) -> Equations:

@@ -17,25 +17,6 @@ from tracing import H, K, Step, assert_agrees
 from recurra.errors import RecurraError, TraceError
 from recurra.program.trace import trace
 
-
-class Reversed(torch.autograd.Function):
-    """A gradient that is turned round: what its forward does is not what it means."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: Any, d: Tensor) -> Tensor:
-        return -d
-
-
-class Silent(Reversed):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return x
-
-
 # fmt: off
 # Each function of the cell, x and h stands on one line: the line that the error must name.
 REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
@@ -95,7 +76,6 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "plain in place": (lambda m, x, h: h + m.plain.add_(1), "in place"),
     "out": (lambda m, x, h: torch.tanh(h, out=torch.empty(0)), "in place"),
     "data": (lambda m, x, h: setattr(h, "data", x) or h, "in place"),
-    "silent function": (lambda m, x, h: Silent.apply(h), "backward of its own"),
     "dropped parameter": (lambda m, x, h: F.linear(h, F.dropout(m.W)), "anew at each step"),
     "shared noise": (lambda m, x, h: h + torch.randn(H), "share"),
     "hidden noise": (lambda m, x, h: h + nn.init.normal_(torch.empty(H)), "share"),
@@ -148,11 +128,6 @@ def test_what_has_no_meaning_is_refused_with_the_reason(name: str) -> None:
         assert f"line {line or inspect.getsourcelines(equations)[1]})" in str(caught.value)
         assert "test_trace_refusals.py" in str(caught.value)
     assert isinstance(caught.value, RecurraError)
-
-
-def test_the_forward_of_an_autograd_function_is_not_taken_for_its_meaning() -> None:
-    with pytest.raises(TraceError, match="backward of its own"):
-        trace(Step(lambda m, x, h: Reversed.apply(h)), K, {"h": H})
 
 
 class Counting(nn.Module):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from recurra.program.differentiate import Adjoint, differentiate
 from recurra.program.hoist import hoist
+from recurra.program.own_backward import forward_only, without_the_dead
 from recurra.program.program import Program
 from recurra.program.simplify import simplify
 from recurra.program.window import Window, within
@@ -34,10 +35,12 @@ class Way:
 class Compiled:
     """The program of a cell, its adjoint and the machine's plans of both.
 
-    program: simplified and hoisted. The rest is made when it is first asked for.
+    program: simplified and hoisted. source: the same with the gradients that the cell gives
+        itself. The rest is made when it is first asked for.
     """
 
     program: Program
+    source: Program
     _adjoints: dict[object, Adjoint] = field(default_factory=dict)
     _forward: "dict[Way, Lowered]" = field(default_factory=dict)
     _backward: "dict[Way, Lowered]" = field(default_factory=dict)
@@ -51,7 +54,7 @@ class Compiled:
         if key not in self._adjoints:
             if way.window is None:
                 needs = [way.dx, *[False] * (len(self.program.inputs) - 1)]
-                found = differentiate(self.program, needs, way.clip_states)
+                found = differentiate(self.source, needs, way.clip_states)
             else:
                 found = within(self.adjoint(replace(way, window=None)), way.window)
             self._adjoints[key] = found
@@ -63,7 +66,10 @@ class Compiled:
             from recurra.backends.lowering import lower
 
             keep = self.adjoint(way).saved if way.gradients else ()
-            self._forward[way] = lower(self.program, keep=keep, restarts=way.restarts)
+            program = self.program
+            if program is not self.source:
+                program = without_the_dead(program, keep)
+            self._forward[way] = lower(program, keep=keep, restarts=way.restarts)
         return self._forward[way]
 
     def backward(self, way: Way) -> "Lowered":
@@ -92,4 +98,5 @@ class Compiled:
 
 def compile_program(program: Program) -> Compiled:
     """Return a traced program, ready to be planned."""
-    return Compiled(hoist(simplify(program)))
+    source = hoist(simplify(program))
+    return Compiled(forward_only(source), source)

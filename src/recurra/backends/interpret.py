@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from recurra.program.own_backward import take_apart
 from recurra.program.program import Instruction, Program
 
 Values = dict[int, Any]
@@ -96,6 +97,42 @@ def set_up(program: Program, parameters: Sequence[Tensor]) -> Values:
     return values
 
 
+class _Own(torch.autograd.Function):
+    """Returns y; the gradient of each tensor is what `pullback` makes of y's gradient."""
+
+    @staticmethod
+    def forward(ctx: Any, pullback: Callable[..., Any], y: Tensor, *tensors: Tensor) -> Tensor:
+        ctx.pullback, result = pullback, y.clone()
+        ctx.save_for_backward(result, *tensors)
+        return result
+
+    @staticmethod
+    def backward(ctx: Any, d: Tensor) -> tuple[Any, ...]:
+        return None, None, *ctx.pullback(d, *ctx.saved_tensors)
+
+
+def follow_own(program: Program, instruction: Instruction, values: Values) -> Tensor:
+    """Return the first operand of an `own_backward`, with the gradients that it says."""
+    own = take_apart(program, instruction)
+    xs = [x for x, _ in own.gradients]
+    ends = [d for _, d in own.gradients]
+    made = {own.arriving, *(i.output for i in own.pullback)}
+    reads = [v for v in (*own.reads(), *ends) if v not in made and v != own.value]
+    reads = [v for v in reads if isinstance(values[v], Tensor)]
+
+    def pullback(d: Tensor, y: Tensor, *tensors: Tensor) -> list[Tensor | None]:
+        known = {**values, own.value: y, own.arriving: d}
+        known.update(zip((*xs, *reads), tensors, strict=True))
+        for i in own.pullback:
+            known[i.output] = known[i.inputs[0]] if i.op == "detach" else apply(i, known)
+        return [*(known[end].expand_as(d) for end in ends), *[None] * len(reads)]
+
+    found: Tensor = _Own.apply(
+        pullback, values[own.value].detach(), *(values[v] for v in (*xs, *reads))
+    )  # type: ignore[no-untyped-call]
+    return found
+
+
 def step(program: Program, known: Values, inputs: Sequence[Tensor], state: Sequence[Tensor]) -> Any:
     """Return one step's outputs and new states, from what `set_up` and `constants` gave."""
     values: Values = dict(known)
@@ -103,7 +140,9 @@ def step(program: Program, known: Values, inputs: Sequence[Tensor], state: Seque
     values.update(zip(program.states, state, strict=True))
     like = inputs[0]
     for i in (*program.before, *program.loop, *program.after):
-        if i.op == "zeros":
+        if i.op == "own_backward":
+            values[i.output] = follow_own(program, i, values)
+        elif i.op in ("zeros", "arriving"):
             size = int(i.attribute("size"))
             values[i.output] = like.new_zeros(*like.shape[:-1], size)
         else:

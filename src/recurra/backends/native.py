@@ -246,7 +246,7 @@ class _Interpreted:
     """A program as the eager loop sees a cell; draws come in with x."""
 
     def __init__(self, kind: Kind, weights: Mapping[int, Tensor]) -> None:
-        self.program = kind.compiled.program
+        self.program = kind.compiled.source
         self.known = constants(self.program) | dict(weights)
         self.output_size = self.program.values[self.program.outputs[0]].size
 

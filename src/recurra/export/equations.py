@@ -15,6 +15,7 @@ from recurra.errors import ExportError, TraceError
 from recurra.export.graph import Graph, Port
 from recurra.export.operations import OPERATIONS, Call
 from recurra.program.hoist import hoist
+from recurra.program.own_backward import forward_only
 from recurra.program.program import Instruction, Program
 from recurra.program.reference import meaning
 from recurra.program.simplify import simplify
@@ -46,7 +47,7 @@ def equations_of(cell: Cell, dtype: torch.dtype) -> Equations:
         raise ExportError(f"{name} cannot be exported: {error}") from error
     if traced.randoms:
         raise ExportError(f"{name} draws random numbers at every step: that cannot be exported.")
-    program = hoist(simplify(traced.program))
+    program = hoist(simplify(forward_only(traced.program)))
     tensors = {**dict(cell.named_parameters()), **dict(cell.named_buffers())}
     wide = np.dtype(str(dtype).removeprefix("torch."))
     arrays: dict[int, NDArray[Any]] = {

@@ -11,6 +11,7 @@ from recurra.program.dependence import needed
 from recurra.program.emitter import Emitter
 from recurra.program.hoist import hoist
 from recurra.program.ops import find_op
+from recurra.program.own_backward import OwnBackward, take_apart
 from recurra.program.peephole import RULES, slice_of, span
 from recurra.program.program import Instruction, Program, Role, Value
 from recurra.program.saving import choose_saved
@@ -141,6 +142,8 @@ class Backward:
                 stop = start + self.program.values[index].size
                 self.receive(index, slice_of(self.emitter, gradient, start, stop))
                 start = stop
+        elif instruction.op == "own_backward":
+            self.follow(take_apart(self.program, instruction), gradient)
         else:
             row = find_op(instruction.op)
             assert row.derive is not None, f"{row.name} is a sum"
@@ -149,6 +152,15 @@ class Backward:
             for index, term in zip(instruction.inputs, given, strict=True):
                 if term is not None:
                     self.give(index, term.index)
+
+    def follow(self, own: OwnBackward, gradient: int) -> None:
+        """Give operands the gradients that the cell itself says."""
+
+        def apply(i: Instruction, operands: list[int]) -> int:
+            return self.emitter.apply(i.op, operands, **dict(i.attributes))
+
+        for index, d in own.follow(gradient, apply, lambda v: self.forward(v).index):
+            self.receive(index, d)
 
     def give(self, index: int, gradient: int) -> None:
         """Give an operand its gradient: to a row, a matrix (a sum already) or a vector."""

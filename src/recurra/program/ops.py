@@ -12,6 +12,7 @@ from recurra.errors import ProgramError
 from recurra.program.shapes import (
     ShapeRule,
     concat_shape,
+    first_shape,
     groups_shape,
     linear_shape,
     linear_t_shape,
@@ -219,6 +220,9 @@ ROWS = (
     Op("copy", 1, same, np.copy, lambda d, y, x: (d,)),
     Op("detach", 1, same, np.copy, none_of(1)),
     Op("zeros", 0, zeros_shape, lambda size: np.zeros(size), none_of(0), "rows"),
+    # gradients of a cell's own (see own_backward.py): they are followed, not derived
+    Op("arriving", 0, zeros_shape, lambda size, number: np.zeros(size), none_of(0), "rows"),
+    Op("own_backward", None, first_shape, lambda v, *others: v, derive_slice, "rows"),
     # sums over every row and step
     Op("outer", 2, outer_shape, lambda dy, x: rows_of(dy).T @ rows_of(x), None, "sums"),
     Op("total", 1, same, lambda d: rows_of(d).sum(0), None, "sums"),

@@ -86,6 +86,12 @@ def zeros_shape(shapes: Sequence[Shape], attributes: Mapping[str, Attribute]) ->
     return (size,)
 
 
+def first_shape(shapes: Sequence[Shape], attributes: Mapping[str, Attribute]) -> Shape:
+    """Return the shape of the first operand; the others have any."""
+    expect(len(shapes) > 0, "an operand", shapes)
+    return shapes[0]
+
+
 def outer_shape(shapes: Sequence[Shape], attributes: Mapping[str, Attribute]) -> Shape:
     """Return (n, k) for (n,) and (k,)."""
     expect(all(len(shape) == 1 for shape in shapes), "dy (n,) and x (k,)", shapes)

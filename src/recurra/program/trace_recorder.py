@@ -8,8 +8,9 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from recurra.errors import TraceError
+from recurra.program.trace_functions import watched
 from recurra.program.trace_memory import Memory
-from recurra.program.trace_refusal import has_own_backward, refusal
+from recurra.program.trace_refusal import refusal
 from recurra.program.trace_symbol import BatchSize, Leaf, Row, Symbol, each, flat, replace
 from recurra.program.trace_table import HANDLERS, OF_BATCH, name_of
 from recurra.program.trace_writer import count
@@ -110,8 +111,6 @@ class Recorder(Writes):
             raise refusal(no_write(func, args, {"out": True}))
         if torch.is_autocast_enabled(self.device.type if self.device.type != "meta" else "cpu"):
             raise refusal("autocast is on")
-        if not torch.is_grad_enabled() and has_own_backward():
-            raise refusal("a torch.autograd.Function has a backward of its own")
 
     def _record(
         self,
@@ -177,6 +176,18 @@ class Watch(TorchFunctionMode):
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()
         self.recorder = recorder
+        self._functions = watched(recorder)
+
+    def __enter__(self) -> "Watch":
+        """Watch the functions with a backward of their own, too."""
+        self._functions.__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Watch no more."""
+        super().__exit__(*error)  # type: ignore[no-untyped-call]
+        self._functions.__exit__(*error)
 
     def __torch_function__(
         self,

@@ -64,17 +64,6 @@ def line_of_error(error: BaseException) -> tuple[str, int] | None:
     return found
 
 
-def has_own_backward() -> bool:
-    """Return whether what runs now is the forward of a `torch.autograd.Function`."""
-    frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code is not REFUSALS.outermost:
-        code = frame.f_code
-        if code.co_name == "apply" and code.co_filename.endswith("function.py"):
-            return is_inside(frame)
-        frame = frame.f_back
-    return False
-
-
 def runs_in(file: str) -> bool:
     """Return whether something in a file of torch.nn's runs now."""
     frame: FrameType | None = sys._getframe(1)
