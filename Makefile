@@ -28,13 +28,14 @@ WORKERS ?= 2
 PEERS := .venv-peers
 PEERS_INSTALL := $(PEERS)/bin/python -m pip install $(PIP_OPTIONS)
 
-.PHONY: demo test test-estimators test-fallback test-sanitized lint types native bench bench-peers \
+.PHONY: demo test fuzz test-estimators test-fallback test-sanitized lint types native bench bench-peers \
 	bench-foreign bench-names bench-learning bench-tasks bench-serve bench-endless bench-reliability \
 	walkthroughs browser clean help
 
 help:
 	@echo "make demo           train the name generator (first time) and print names"
 	@echo "make test           every check: lint, types, tests"
+	@echo "make fuzz           random cells, changes and calls beside the loop: MINUTES=5 SEED=1"
 	@echo "make test-estimators scikit-learn's checks of every estimator with all its defaults"
 	@echo "make test-fallback  install where no compiler works, and test that"
 	@echo "make test-sanitized run the core under the sanitizers of addresses, undefined and threads"
@@ -90,6 +91,11 @@ browser:
 		&& apt-get update -qq >/dev/null && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -qq -y --no-install-recommends chromium >/dev/null; } \
 		|| echo "There is no Chromium here: the tests of the page are skipped."
+
+# Random cells, changed and called at random, native beside the loop. SEED= repeats a run.
+MINUTES ?= 5
+fuzz: $(NATIVE)
+	@PYTHONPATH=tests $(BIN)/python -m fuzz --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 test-estimators: $(NATIVE)
 	@SCIPY_ARRAY_API=1 $(BIN)/python -m pytest -n $(WORKERS) -m slow tests/tasks/test_check_estimator.py

@@ -74,8 +74,9 @@ class Layout:
         self.enter, self.leave = (1, 0) if descending else (0, 1)
         pinned = {*program.results(), *keep, *(v for i in program.sums for v in i.inputs)}
         uses = _counts(program)
+        whole = {i for i, v in enumerate(program.values) if v.number is None}
         self.parts = [
-            fuse(program, add_in_products(part, pinned, uses), pinned, uses)
+            fuse(program, add_in_products(part, pinned, uses, whole), pinned, uses)
             for part in (program.before, program.loop, program.after)
         ]
         self._summed = {v for i in program.sums for v in i.inputs}
@@ -277,9 +278,13 @@ class Layout:
 
 
 def add_in_products(
-    part: Sequence[Instruction], pinned: set[int], uses: Mapping[int, int]
+    part: Sequence[Instruction], pinned: set[int], uses: Mapping[int, int], whole: set[int]
 ) -> list[Instruction]:
-    """Return the part with `add(linear(x, W), y)` as one product that starts from y."""
+    """Return the part with `add(linear(x, W), y)` as one product that starts from y.
+
+    `whole` are the values that have a number for every feature: a product cannot start from a
+    constant, which is one number.
+    """
     products = {
         i.output: i
         for i in part
@@ -290,7 +295,7 @@ def add_in_products(
     result: list[Instruction] = []
     for i in part:
         own = [v for v in i.inputs if v in products] if i.op == "add" else []
-        if not own or i.inputs[0] == i.inputs[1]:
+        if not own or i.inputs[0] == i.inputs[1] or not whole.issuperset(i.inputs):
             result.append(i)
             continue
         last = max(own, key=lambda v: order[v])

@@ -271,9 +271,11 @@ def _differentiable(
         run = _Interpreted(kind, _weights(kind, own))
         out, last = eager.run(run, steps)  # type: ignore[arg-type]
         wanted = [t for t, need in zip(own, needed, strict=True) if need]
-        found = iter(
-            torch.autograd.grad(
-                (out, *last), wanted, gradients, create_graph=True, allow_unused=True
-            )
-        )
+        # An output that depends on nothing that needs a gradient has none to send back.
+        pairs = zip((out, *last), gradients, strict=True)
+        results = [(y, d) for y, d in pairs if y.requires_grad]
+        if not results:
+            return [None] * len(needed)
+        ys, ds = zip(*results, strict=True)
+        found = iter(torch.autograd.grad(ys, wanted, ds, create_graph=True, allow_unused=True))
     return [next(found) if need else None for need in needed]

@@ -132,5 +132,7 @@ def _pass(
     ends_here = ends_here.to(steps.x.device)
     given = [torch.stack(dout) if T else douts[0], *(torch.where(ends_here, d, 0) for d in dlast)]
     pairs = [(y, d) for y, d in zip(results, given, strict=True) if y.requires_grad]
+    if not pairs:  # no output depends on what is learned
+        return (None,) * len(leaves)
     ys, ds = zip(*pairs, strict=True)
     return torch.autograd.grad(ys, leaves, ds, retain_graph=True, allow_unused=True)
