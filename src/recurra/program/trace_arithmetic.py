@@ -183,22 +183,6 @@ def masked_fill(rec: Recorder, x: Any, mask: Any, value: Any) -> Row:
     return where(rec, mask, value, x)
 
 
-@records("max")
-def largest(rec: Recorder, a: Any, b: Any = None, *_: Any, **others: Any) -> Row:
-    """Record the larger of two; refuse the largest of one tensor, which has no ties in torch."""
-    if not isinstance(b, Tensor):
-        raise refusal("max over features; write amax, which shares the gradient among equal ones,")
-    return rec.pointwise("maximum", a, b)
-
-
-@records("min")
-def smallest(rec: Recorder, a: Any, b: Any = None, *_: Any, **others: Any) -> Row:
-    """Record the smaller of two; refuse the smallest of one tensor, which has no ties in torch."""
-    if not isinstance(b, Tensor):
-        raise refusal("min over features; write amin, which shares the gradient among equal ones,")
-    return rec.pointwise("minimum", a, b)
-
-
 def bounded(rec: Recorder, x: Any, bound: Any, op: str) -> Any:
     """Return x, with `bound` in its place where `op` (lt or gt) says that x is beyond it."""
     if bound is None:

@@ -88,9 +88,9 @@ def unbind(rec: Recorder, x: Row, dim: int = 0) -> tuple[Row, ...]:
 
 def fixed_index(rec: Recorder, value: Any) -> Any:
     """Return one item of an index, refusing what is only known when the cell runs."""
-    if isinstance(value, Row | Leaf) or (
-        isinstance(value, Tensor) and id(value) not in rec.created
-    ):
+    if isinstance(value, Row):
+        raise refusal("an index that each row has its own of; write x.gather(1, index)")
+    if isinstance(value, Leaf) or (isinstance(value, Tensor) and id(value) not in rec.created):
         raise refusal("an index that is a tensor, which may change from call to call")
     if isinstance(value, Tensor):
         return value.numpy()
@@ -100,8 +100,10 @@ def fixed_index(rec: Recorder, value: Any) -> Any:
 
 
 @records("__getitem__")
-def getitem(rec: Recorder, x: Row, index: Any) -> Row:
+def getitem(rec: Recorder, x: Any, index: Any) -> Row:
     """Record the features at an index whose first item is `:` or `...`."""
+    if not isinstance(x, Row):
+        raise refusal("an index that each row has its own of; write F.embedding(index, table)")
     items = list(index) if isinstance(index, tuple) else [index]
     taken = sum(item is not None and item is not Ellipsis for item in items)
     if any(item is Ellipsis for item in items):
@@ -111,15 +113,6 @@ def getitem(rec: Recorder, x: Row, index: Any) -> Row:
     if not (isinstance(first, slice) and first == slice(None)):
         raise refusal("an index along the batch axis; write x[:, ...]")
     return rec.arrange([x], positions_of(x)[tuple(fixed_index(rec, i) for i in items[1:])])
-
-
-@records("index_select", "take_along_dim", "gather")
-def index_select(rec: Recorder, x: Row, dim: int, index: Any) -> Row:
-    """Record some positions of an axis."""
-    chosen = fixed_index(rec, index)
-    if chosen.ndim != 1:
-        raise refusal("gather")
-    return rec.arrange([x], positions_of(x).take(chosen, axis_of(x, dim)))
 
 
 def joined(rec: Recorder, rows: Sequence[Row], axis: int) -> Row:

@@ -11,6 +11,7 @@ from recurra.program import (
     trace_logic,
     trace_products,
     trace_reductions,
+    trace_selection,
     trace_shapes,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "trace_logic",
     "trace_products",
     "trace_reductions",
+    "trace_selection",
     "trace_shapes",
 ]

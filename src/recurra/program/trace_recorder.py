@@ -1,6 +1,7 @@
 """Takes every call of torch that a cell makes, and has it recorded, made or refused."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -46,6 +47,11 @@ _TENSOR_PROPERTIES = ("T", "mT", "H", "mH", "real", "imag", "data", "grad")
 
 class Recorder(Writes):
     """A program and a recipe, written by the calls of torch that a cell makes."""
+
+    @cached_property
+    def countings(self) -> dict[int, Leaf]:
+        """Return the numbers from 0 on that the trace has needed, by how many they are."""
+        return {}
 
     def call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record a call of torch, or make it if neither rows nor parameters are in it."""

@@ -1,5 +1,6 @@
 """Recording what a tensor says of itself, and views that only give it another shape."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ from torch import Tensor
 from recurra.program.trace_recorder import Recorder
 from recurra.program.trace_refusal import refusal
 from recurra.program.trace_symbol import BatchSize, Row
-from recurra.program.trace_table import records
+from recurra.program.trace_table import HANDLERS, records
 from recurra.program.trace_writer import count
 
 
@@ -131,8 +132,16 @@ def cast(rec: Recorder, x: Row, dtype: torch.dtype | None) -> Row:
         return rec.row(x.trailing, x.value, x.kind)
     if dtype is torch.bool:
         return rec.pointwise("ne", x, 0)
-    if dtype is rec.dtype and (x.kind is torch.bool or rec.number_of(x) is not None):
+    whole = not dtype.is_floating_point and not dtype.is_complex
+    counted = not x.kind.is_floating_point and not x.kind.is_complex
+    number = rec.number_of(x)
+    if whole and number is not None and math.isfinite(number):
+        return rec.full(x.trailing, int(number), dtype)
+    if (counted and whole) or (dtype is rec.dtype and (counted or number is not None)):
         return rec.row(x.trailing, x.value, dtype)
+    if whole and torch.trunc in HANDLERS:
+        cut: Row = HANDLERS[torch.trunc](rec, x)
+        return rec.row(x.trailing, cut.value, dtype)
     raise refusal(f"a cast from {x.kind} to {dtype} where the cell's input is {rec.dtype}")
 
 
