@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from recurra import Affine, Cell
-from recurra.cells.cell import bind, check_size
+from recurra.cells.cell import bind
+from recurra.cells.sizes import check_size
 from recurra.errors import ArgumentError, ArgumentTypeError, RecurraError
 
 

@@ -17,7 +17,7 @@ from recurra.cells import (
     MinGRU,
     PeepholeLSTM,
 )
-from recurra.cells.cell import check_number
+from recurra.cells.sizes import check_number
 from recurra.errors import ArgumentError, ArgumentTypeError, RecurraError
 
 INPUT, HIDDEN = 3, 4

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from recurra import Recurrent
 from recurra.cells import build_cell
-from recurra.errors import ArgumentError, ShapeError
+from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
 
 # Another order of additions moves the last bits, no more, in float64.
 ROUNDING = {"rtol": 1e-14, "atol": 1e-15}
@@ -123,11 +123,31 @@ def test_the_state_sizes_that_are_passed_win_over_the_modules_own() -> None:
     assert build_cell(module, 3, 4, state_sizes={"h": 4}).state_sizes == {"h": 4}
 
 
-def test_a_module_whose_state_is_not_known_is_refused() -> None:
+@pytest.mark.parametrize("built", [False, True], ids=["class", "instance"])
+@pytest.mark.parametrize("name", TORCH_CELLS)
+def test_torchs_cells_and_their_subclasses_need_no_state_sizes(name: str, built: bool) -> None:
+    kind, names = TORCH_CELLS[name]
+
+    class Mine(kind):
+        pass
+
+    for each in (kind, Mine):
+        layer = Recurrent(each(3, 4) if built else each, 3, 4)
+        assert layer.state_sizes == dict.fromkeys(names, 4)
+    with pytest.raises(ShapeError, match=r"hidden_size is 5, but the cell's states are \{'h': 4"):
+        Recurrent(kind(3, 4), 3, 5)
+
+
+def test_a_layer_of_torchs_is_no_cell() -> None:
+    with pytest.raises(ArgumentTypeError, match=r"torch.nn.LSTM is a layer.*recurra.LSTM"):
+        build_cell(nn.LSTM, 3, 4)
+
+
+def test_a_module_whose_state_cannot_be_found_is_refused_with_what_was_tried() -> None:
     with pytest.raises(
-        ArgumentError, match=r"what state LSTMCell carries is not known.*state_sizes"
+        ArgumentError, match=r"(?s)what state Linear carries is not known.*beside x"
     ):
-        build_cell(nn.LSTMCell, 3, 4)
+        build_cell(nn.Linear, 3, 4)
 
 
 @pytest.mark.parametrize(
@@ -148,25 +168,25 @@ def test_a_module_with_states_of_another_size_is_refused(hidden_size: int) -> No
 
 
 def test_a_module_with_another_input_size_is_refused() -> None:
-    with pytest.raises(ShapeError, match=r"GRUCell failed on one step with inputs of \(2, 5\)"):
+    with pytest.raises(ShapeError, match=r"GRUCell failed on one step with inputs of x \(5, 5\)"):
         build_cell(nn.GRUCell(3, 4), 5, 4, state_sizes=("h",))
 
 
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
-        (lambda x, h: x.new_zeros(2, 5), r"the output of \(B, 4\).*got \(2, 5\)"),
-        (lambda x, h: h[0], r"the output of \(B, 4\).*got \(4,\)"),
-        (lambda x, h: (h, (h, h)), "1 new states.*got tuple of 2"),
-        (lambda x, h: (h, (h[:, :2],)), r"state 'h' of \(B, 4\).*got \(2, 2\)"),
-        (lambda x, h: (h.sum(), (h,)), r"the output.*got \(\)"),
-        (lambda x, h: (h, h, h), "1 new states.*got tuple of 3"),
-        (lambda x, h: None, "failed on one step|got NoneType"),
-        (lambda x, h: 1.0, "failed on one step|got float"),
+        (lambda x, h: x.new_zeros(5, 6), r"gave \(5, 6\); state 'h' must be of \(5, 4\)"),
+        (lambda x, h: h.new_zeros(4), r"gave \(4,\); the output must be of \(B, O\) = \(5, O\)"),
+        (lambda x, h: (h, (h, h)), r"gave tuple of \(\(5, 4\), tuple of \(\(5, 4\), \(5, 4\)\)\)"),
+        (lambda x, h: (h, (h[:, :2],)), r"\(5, 2\).*; state 'h' must be of \(5, 4\)"),
+        (lambda x, h: (h.sum(), (h,)), r"gave tuple of \(\(\), .*the output must be of \(B, O\)"),
+        (lambda x, h: (h, h, h), r"gave tuple of \(\(5, 4\), \(5, 4\), \(5, 4\)\)"),
+        (lambda x, h: None, r"forward\(x, h\): gave NoneType"),
+        (lambda x, h: 1.0, r"forward\(x, h\): gave float"),
     ],
 )
 def test_a_module_that_returns_other_shapes_than_it_says_is_refused(
     returned: Callable[[Tensor, Tensor], object], message: str
 ) -> None:
-    with pytest.raises(ArgumentError, match=f"Returns.*{message}"):
+    with pytest.raises(ArgumentError, match=f"(?s)Returns failed on one step.*{message}"):
         build_cell(Returns(returned), 3, 4)

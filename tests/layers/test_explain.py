@@ -230,8 +230,9 @@ def test_modules_that_are_no_cells_of_ours() -> None:
     cell = only(explain(nn.LSTMCell(2, 3), state_sizes=["h", "c"]))
     assert (cell.cell, cell.backend) == ("LSTMCell", "native")
     assert "t2 = weight_ih · x" in str(cell)
-    with pytest.raises(ArgumentError, match="what state LSTMCell carries is not known"):
-        explain(nn.LSTMCell(2, 3))
+    assert only(explain(nn.LSTMCell(2, 3))).state_sizes == {"h": 3, "c": 3}
+    with pytest.raises(ArgumentError, match="what state Linear carries is not known"):
+        explain(nn.Linear(2, 3), input_size=2, hidden_size=3)
     with pytest.raises(ArgumentError, match="what input_size Linear has is not known"):
         explain(nn.Linear(2, 3))
     with pytest.raises(ArgumentTypeError, match="a layer or a cell, got 'lstm'"):

@@ -39,6 +39,9 @@ def _trace(cell: Any, dtype: torch.dtype) -> Prepared | str:
     for tensor in (*cell.parameters(), *cell.buffers()):
         if tensor.device.type != "cpu":
             return f"a weight is on {tensor.device}; the machine is the processor's"
+    for name, kind in cell.state_kinds.items():
+        if kind.is_complex:
+            return f"the state {name!r} is complex; the machine computes with real numbers"
     try:
         traced = trace(cell, cell.input_size, cell.state_sizes, dtype)
         return Prepared(traced, compile_program(traced.program))

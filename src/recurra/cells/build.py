@@ -4,14 +4,15 @@ import inspect
 from collections.abc import Mapping
 from difflib import get_close_matches
 
-from torch import Tensor, nn
+from torch import nn
 
 from recurra.cells.cell import Cell
+from recurra.cells.check import check_cell, check_is_initialised
 from recurra.cells.co_rnn import CoRNN
 from recurra.cells.coupled import CoupledLSTM
 from recurra.cells.elman import Elman
 from recurra.cells.fcn import FCN
-from recurra.cells.foreign import StateSizes, adapt, probe, zeros_for
+from recurra.cells.foreign import adapt, check_hidden_size
 from recurra.cells.gru import GRU
 from recurra.cells.ind_rnn import IndRNN
 from recurra.cells.janet import JANET
@@ -22,7 +23,9 @@ from recurra.cells.min_gru import MinGRU
 from recurra.cells.peephole import PeepholeLSTM
 from recurra.cells.rhn import RHN
 from recurra.cells.s_lstm import SLSTM
-from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
+from recurra.cells.sizes import check_size
+from recurra.cells.states import StateSizes
+from recurra.errors import ArgumentError, ArgumentTypeError, RecurraError, ShapeError
 
 CELLS: dict[str, type[Cell]] = {
     "elman": Elman,
@@ -54,6 +57,8 @@ def build_cell(
     A class is called as `cell(input_size, hidden_size, **options)`.
     Raises `ArgumentError` for an unknown name or option and for a module that is no cell.
     """
+    input_size = check_size("input_size", input_size)
+    hidden_size = check_size("hidden_size", hidden_size)
     if isinstance(cell, nn.Module):
         if options:
             raise ArgumentError(
@@ -66,10 +71,36 @@ def build_cell(
     if not (isinstance(cell, type) and issubclass(cell, nn.Module)):
         raise ArgumentTypeError(
             "cell must be a name, a class derived from torch.nn.Module or an instance of one, "
-            f"got {cell!r}."
+            f"got {cell!r}.{_hint(cell)}"
         )
-    _check_options(cell, options)
-    return as_cell(cell(input_size, hidden_size, **options), input_size, hidden_size, state_sizes)
+    built = _build(cell, input_size, hidden_size, options)
+    return as_cell(built, input_size, hidden_size, state_sizes, told=True)
+
+
+def _hint(cell: object) -> str:
+    if callable(cell) and not isinstance(cell, type):
+        return " To build a cell your own way, pass what the function returns."
+    return ""
+
+
+def _build(
+    kind: type[nn.Module], input_size: int, hidden_size: int, options: Mapping[str, object]
+) -> nn.Module:
+    """Call a cell's class; raises `ArgumentError` where it does not take these arguments."""
+    _check_options(kind, options)
+    try:
+        return kind(input_size, hidden_size, **options)
+    except RecurraError:
+        raise
+    except Exception as error:  # of the user's own code: any
+        shown = "".join(f", {name}={value!r}" for name, value in options.items())
+        name, text = kind.__name__, f"{type(error).__name__}: {error}"
+        raise (ArgumentTypeError if isinstance(error, TypeError) else ArgumentError)(
+            f"{name}({input_size}, {hidden_size}{shown}) failed with {text}. A cell's class is "
+            "called as cell(input_size, hidden_size, **cell_options): pass what else it needs "
+            f"as options of the layer, or a built {name}(...) where there is one layer and one "
+            "direction."
+        ) from error
 
 
 def as_cell(
@@ -77,25 +108,26 @@ def as_cell(
     input_size: int,
     hidden_size: int,
     state_sizes: StateSizes | None = None,
+    *,
+    told: bool = False,
 ) -> Cell:
     """Return `module` as a `Cell`, checked by one step on zeros where it is the user's own.
 
+    told: whether it was built with `hidden_size`, and may make of it what it will; else one of
+    its states must have that size.
     Raises `ArgumentError` when its state is not known, `ShapeError` when it takes or returns
     other shapes than it says.
     """
-    if isinstance(module, Cell):
-        cell: Cell = module
-        if cell.input_size != input_size:
-            raise ShapeError(f"the cell takes input_size={cell.input_size}, not {input_size}.")
-        if hidden_size not in cell.state_sizes.values():
-            raise ShapeError(
-                f"hidden_size is {hidden_size}, but the cell's states are {cell.state_sizes}."
-            )
-    else:
-        cell = adapt(module, input_size, hidden_size, state_sizes)
-    if type(cell) not in CELLS.values():  # ours are tested; on the meta device a step is slow
-        _check_step(cell)
-    return cell
+    if not isinstance(module, Cell):
+        return adapt(module, input_size, hidden_size, state_sizes, told=told)
+    check_is_initialised(module)
+    if module.input_size != input_size:
+        raise ShapeError(f"the cell takes input_size={module.input_size}, not {input_size}.")
+    if not told:
+        check_hidden_size(hidden_size, module.state_kinds)
+    if type(module) in CELLS.values():  # ours are tested; on the meta device a step is slow
+        return module
+    return check_cell(module)
 
 
 def _named(name: str) -> type[Cell]:
@@ -109,7 +141,10 @@ def _named(name: str) -> type[Cell]:
 
 
 def _check_options(cell: type[nn.Module], options: Mapping[str, object]) -> None:
-    parameters = inspect.signature(cell).parameters.values()
+    try:
+        parameters = inspect.signature(cell).parameters.values()
+    except (TypeError, ValueError):  # Python does not know what it takes
+        return
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return
     known = [p.name for p in parameters if p.kind is not p.VAR_POSITIONAL][2:]
@@ -118,37 +153,3 @@ def _check_options(cell: type[nn.Module], options: Mapping[str, object]) -> None
         raise ArgumentError(
             f"{cell.__name__} has no option {unknown[0]!r}; it takes {', '.join(known) or 'none'}."
         )
-
-
-def _check_step(cell: Cell) -> None:
-    """Hold the cell to what it says of itself, before anyone trains it."""
-    inputs = zeros_for(cell, cell.input_size, cell.state_sizes)
-    result = probe(cell, *inputs)
-    name = type(getattr(cell, "module", cell)).__name__
-    if not (isinstance(result, tuple) and len(result) == 2):
-        raise ArgumentError(
-            f"{name}.forward must return (output, new_state), got {type(result).__name__}."
-        )
-    output, new = result
-    if not isinstance(new, tuple) or len(new) != len(cell.state_sizes):
-        raise ArgumentError(
-            f"{name}.forward must return {len(cell.state_sizes)} new states "
-            f"({', '.join(cell.state_sizes)}) as a tuple, got {_describe(new)}."
-        )
-    wanted = {"the output": cell.output_size} | {
-        f"state {key!r}": size for key, size in cell.state_sizes.items()
-    }
-    for (what, size), value in zip(wanted.items(), (output, *new), strict=True):
-        if not isinstance(value, Tensor) or value.shape != (2, size):
-            raise ShapeError(
-                f"{name}.forward must return {what} of (B, {size}) = (2, {size}) on a batch of 2, "
-                f"got {_describe(value)}."
-            )
-
-
-def _describe(value: object) -> str:
-    if isinstance(value, Tensor):
-        return str(tuple(value.shape))
-    if isinstance(value, tuple | list):
-        return f"{type(value).__name__} of {len(value)}"
-    return type(value).__name__

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recurra.errors import ArgumentError, ArgumentTypeError
+from recurra.cells.sizes import check_size
+from recurra.cells.states import StateKind, StateSize, read_states
 from recurra.program.programs import Programs
 
 State = tuple[Tensor, ...]
@@ -23,30 +24,43 @@ class Cell(nn.Module):
     x: (B, I); each state: (B, size), in the order of `state`; output: (B, output_size);
     new_state: a tuple of the states' new values, in the same order.
 
+    A state of another shape, as {"S": (4, 4)}, enters and leaves `forward` as (B, 4, 4); one of
+    complex numbers, as {"s": (16, torch.complex64)}, as a complex tensor (complex128 beside x of
+    float64). `Recurrent` takes and returns them so, too.
+
     Args:
         input_size: I, the features of x.
         state: the name and size of each state the cell carries, for example
-            {"h": hidden_size, "c": hidden_size}.
+            {"h": hidden_size, "c": hidden_size}; a shape, or either with a complex dtype at its
+            end, where a state is no vector of real numbers.
         output_size: the features of the output; the first state's size if None.
 
+    `state_sizes` then has how many real numbers each state is, `state_kinds` what it is whole.
     Raises `ArgumentError` when a size is not a positive whole number.
     """
 
+    # What x and the states are like where parameters differ in dtype: the name of one, or a dtype.
+    computes_like: str | torch.dtype | None = None
+    _kinds: dict[str, StateKind] | None = None  # where a state is no vector of real numbers
+
     def __init__(
-        self, input_size: int, state: Mapping[str, int], output_size: int | None = None
+        self, input_size: int, state: Mapping[str, StateSize], output_size: int | None = None
     ) -> None:
         super().__init__()
         self.programs = Programs()
-        if not state:
-            raise ArgumentError("state is empty: a recurrent cell carries at least one state.")
-        check_size("input_size", input_size)
-        for name, size in state.items():
-            check_size(f"the size of state {name!r}", size)
-        if output_size is not None:
-            check_size("output_size", output_size)
-        self.input_size = input_size
-        self.state_sizes = dict(state)
-        self.output_size = next(iter(state.values())) if output_size is None else output_size
+        kinds = read_states("state", state)
+        self.input_size = check_size("input_size", input_size)
+        self.state_sizes = {name: kind.size for name, kind in kinds.items()}
+        if not all(kind.is_plain for kind in kinds.values()):
+            self._kinds = kinds
+        if output_size is None:
+            output_size = math.prod(next(iter(kinds.values())).shape)
+        self.output_size = check_size("output_size", output_size)
+
+    @property
+    def state_kinds(self) -> dict[str, StateKind]:
+        """What each state is, as `forward` takes it."""
+        return self._kinds or {name: StateKind((n,)) for name, n in self.state_sizes.items()}
 
     def torch_kernel(self) -> tuple[str, tuple[Tensor, ...]] | None:
         """Return the name and weights of torch's own kernel for exactly these equations.
@@ -58,7 +72,7 @@ class Cell(nn.Module):
 
     def extra_repr(self) -> str:
         """Show the sizes in the module's repr."""
-        states = ", ".join(f"{name}: {size}" for name, size in self.state_sizes.items())
+        states = ", ".join(f"{name}: {kind}" for name, kind in self.state_kinds.items())
         return f"{self.input_size} -> {self.output_size}, state {{{states}}}"
 
 
@@ -88,9 +102,9 @@ class Affine(nn.Module):
         state_size: int | None = None,
     ) -> None:
         super().__init__()
-        check_size("input_size", input_size)
-        check_size("hidden_size", hidden_size)
-        self.gates = gates
+        input_size = check_size("input_size", input_size)
+        hidden_size = check_size("hidden_size", hidden_size)
+        self.gates = gates = check_size("gates", gates)
         rows = gates * hidden_size
         columns = hidden_size if state_size is None else state_size
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size))
@@ -138,26 +152,6 @@ class Apart(Affine):
     def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         """Return W_ih·x + b_ih and W_hh·h + b_hh: (B, G·H) each."""
         return self.of_input(x), self.of_state(h)
-
-
-def check_size(name: str, size: object, most: int | None = None) -> None:
-    """Raise unless `size` is a whole number above zero, and at most `most` if that is given."""
-    if isinstance(size, bool) or not isinstance(size, int):
-        raise ArgumentTypeError(f"{name} must be a whole number, got {size!r}.")
-    if size <= 0:
-        raise ArgumentError(f"{name} must be at least 1, got {size}.")
-    if most is not None and size > most:
-        raise ArgumentError(f"{name} must be at most {most}, got {size}.")
-
-
-def check_number(name: str, value: object, above: float | None = None) -> None:
-    """Raise unless `value` is a finite number, and above `above` if that is given."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ArgumentTypeError(f"{name} must be a number, got {value!r}.")
-    if not math.isfinite(value):
-        raise ArgumentError(f"{name} must be finite, got {value}.")
-    if above is not None and value <= above:
-        raise ArgumentError(f"{name} must be above {above}, got {value}.")
 
 
 def bind(module: M, tensors: Mapping[str, Tensor]) -> M:

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recurra.cells.cell import Affine, Cell, State, check_number
+from recurra.cells.cell import Affine, Cell, State
+from recurra.cells.sizes import check_number
 
 
 class CoRNN(Cell):

@@ -5,7 +5,8 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from recurra.cells.activations import Activation, activation_name, resolve_activation
-from recurra.cells.cell import Cell, State, check_size
+from recurra.cells.cell import Cell, State
+from recurra.cells.sizes import check_size
 
 
 class FullyConnected(nn.Module):

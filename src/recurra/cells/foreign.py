@@ -1,51 +1,47 @@
 """Modules that were never written for Recurra, taken as cells."""
 
-import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from recurra.cells.cell import Cell, State
-from recurra.errors import ArgumentError, ShapeError
+from recurra.cells.forms import Passing, call, read
+from recurra.cells.like import real_dtypes, zeros_like_of
+from recurra.cells.states import StateKind, StateSizes, read_states
+from recurra.cells.trying import Fit, Tries
+from recurra.errors import ArgumentTypeError, ShapeError
 
-StateSizes = Mapping[str, int] | Sequence[str]
 
+class Adapted(Cell):
+    """A module as a `Cell` whose states are vectors of real numbers.
 
-class TorchForm(Cell):
-    """A module in the form of `torch.nn.LSTMCell`: `forward(x, state) -> new state`.
-
-    The first state is the output. `state` is the tensor itself where there is only one.
+    Args:
+        module: what steps.
+        input_size: I, the features of x.
+        fit: the form it has: how it takes its states, and how it gives them back.
     """
 
-    def __init__(self, module: nn.Module, input_size: int, state_sizes: Mapping[str, int]) -> None:
-        super().__init__(input_size, state_sizes)
+    def __init__(self, module: nn.Module, input_size: int, fit: Fit) -> None:
+        flat = {name: kind.size for name, kind in fit.kinds.items()}
+        super().__init__(input_size, flat, fit.output_size)
         self.module = module
+        self.passed, self.keyword = fit.passing.kind, fit.passing.keyword
+        self.record, self.gives = fit.passing.record, fit.gives
+        if not all(kind.is_plain for kind in fit.kinds.values()):
+            self._kinds = fit.kinds
 
     def forward(self, x: Tensor, *state: Tensor) -> tuple[Tensor, State]:
-        """Step once: x (B, I), states (B, size) -> the first new state, every new state."""
-        new = self.module(x, state if len(state) > 1 else state[0])
-        new_state: State = (new,) if isinstance(new, Tensor) else tuple(new)
-        return new_state[0], new_state
-
-
-class CellForm(Cell):
-    """A module of the user's own in the form of `Cell`: `forward(x, *state)`."""
-
-    def __init__(
-        self,
-        module: nn.Module,
-        input_size: int,
-        state_sizes: Mapping[str, int],
-        output_size: int,
-    ) -> None:
-        super().__init__(input_size, state_sizes, output_size)
-        self.module = module
-
-    def forward(self, x: Tensor, *state: Tensor) -> tuple[Tensor, State]:
-        """Step once: x (B, I), states (B, size) -> output, every new state."""
-        output, new = self.module(x, *state)
-        return output, (new,) if isinstance(new, Tensor) else tuple(new)
+        """Step once: x (B, I), states (B, size) -> the output, every new state (B, size)."""
+        names, kinds = tuple(self.state_sizes), self._kinds
+        if kinds is not None:
+            state = tuple(k.whole(s) for k, s in zip(kinds.values(), state, strict=True))
+        passing = Passing(self.passed, self.keyword, self.record)
+        result = call(self.module, x, state, names, passing)
+        output, new = read(result, self.gives, names)
+        if kinds is not None:
+            new = tuple(k.flat(s) for k, s in zip(kinds.values(), new, strict=True))
+        return output, new
 
 
 def adapt(
@@ -53,54 +49,66 @@ def adapt(
     input_size: int,
     hidden_size: int,
     state_sizes: StateSizes | None = None,
+    *,
+    told: bool = False,
 ) -> Cell:
-    """Return `module` as a `Cell`, its form found by one step on zeros.
+    """Return `module` as a `Cell`, its form found by steps on zeros.
 
-    `state_sizes` (or the module's attribute of that name) gives each state's name and size, or
-    the names alone where every size is `hidden_size`.
-    Raises `ArgumentError` when neither is there, `ShapeError` when the step fails.
+    `state_sizes` (or the module's attribute of that name) gives each state's name and size or
+    shape, or the names alone where every size is `hidden_size`. Where there is neither, torch's
+    own cells are known, and others are asked: what they give back when they are given no state,
+    else whether they go on from one or two states of `hidden_size`.
+    Raises `ShapeError`, with what each form gave, where none fits or more than one does.
     """
-    given = getattr(module, "state_sizes", None) if state_sizes is None else state_sizes
-    if given is None:
-        raise ArgumentError(
-            f"what state {type(module).__name__} carries is not known: give the module an "
-            'attribute state_sizes = {"h": hidden_size, ...}, or pass state_sizes= .'
+    name = type(module).__name__
+    if isinstance(module, nn.RNNBase):
+        raise ArgumentTypeError(
+            f"torch.nn.{name} is a layer, which runs over time itself: take recurra.{name}, or its "
+            f'cell, torch.nn.{name}Cell or "{"elman" if name == "RNN" else name.lower()}".'
         )
-    sizes = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, hidden_size)
-    x, *state = zeros_for(module, input_size, sizes)
-    if len(sizes) == 1 or _positional(module) > 2:
-        result = probe(module, x, *state)
-        if isinstance(result, tuple) and len(result) == 2 and isinstance(result[0], Tensor):
-            output_size = result[0].shape[-1] if result[0].dim() else 1
-            return CellForm(module, input_size, sizes, output_size)
-    return TorchForm(module, input_size, sizes)
+    kinds = None
+    if state_sizes is not None:
+        kinds = read_states("state_sizes", state_sizes, hidden_size)
+    elif (own := getattr(module, "state_sizes", None)) is not None:
+        kinds = read_states("state_sizes", own, hidden_size, whose=name)
+    elif isinstance(module, nn.RNNCellBase):
+        names = ("h", "c") if isinstance(module, nn.LSTMCell) else ("h",)
+        kinds = {each: StateKind((module.hidden_size,)) for each in names}
+        if not told:
+            check_hidden_size(hidden_size, kinds)
+    first: Tries | None = None
+    for like, witness in likes(module):
+        tries = Tries(module, like, input_size, strict=witness is not None)
+        fit = tries.among(hidden_size) if kinds is None else tries.with_states(kinds)
+        if fit is not None:
+            if kinds is None and not told:
+                check_hidden_size(hidden_size, fit.kinds)
+            cell = Adapted(module, input_size, fit)
+            if witness is not None:
+                cell.computes_like = f"module.{witness}" if isinstance(witness, str) else witness
+            return cell
+        first = first or tries
+    assert first is not None
+    raise ShapeError(first.report())
 
 
-def _positional(module: nn.Module) -> float:
-    kinds = [p.kind for p in inspect.signature(module.forward).parameters.values()]
-    if inspect.Parameter.VAR_POSITIONAL in kinds:
-        return float("inf")
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return sum(kind in positional for kind in kinds)
+def likes(module: nn.Module) -> list[tuple[Tensor, str | Any]]:
+    """Return tensors of the dtypes that a module may compute with, most likely first.
+
+    Each with the name of a parameter of that dtype, or the dtype; None where there is one only.
+    """
+    found = real_dtypes(module)
+    like = zeros_like_of(module)
+    if len(found) < 2:
+        return [(like, None)]
+    default = {zeros_like_of(nn.Module()).dtype: ""}
+    return [
+        (like.new_empty(0, dtype=dtype), name or dtype) for dtype, name in (default | found).items()
+    ]
 
 
-def zeros_for(module: nn.Module, input_size: int, sizes: Mapping[str, int]) -> list[Tensor]:
-    """Return an input and states for a batch of 2, where the module's parameters are."""
-    like = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
-    return [like.new_zeros(2, size) for size in (input_size, *sizes.values())]
-
-
-def probe(module: nn.Module, *inputs: Tensor) -> object:
-    """Step once, leaving the module's mode and the random numbers as they were."""
-    modes = {m: m.training for m in module.modules()}
-    module.eval()
-    try:
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            return module(*inputs)
-    except Exception as error:
-        shapes = ", ".join(str(tuple(i.shape)) for i in inputs)
-        name = type(getattr(module, "module", module)).__name__
-        raise ShapeError(f"{name} failed on one step with inputs of {shapes}: {error}") from error
-    finally:
-        for m, training in modes.items():
-            m.training = training
+def check_hidden_size(hidden_size: int, kinds: Mapping[str, StateKind]) -> None:
+    """Raise `ShapeError` unless a state of the cell is of the size that the user says."""
+    if all(hidden_size not in (*kind.shape, kind.size) for kind in kinds.values()):
+        states = ", ".join(f"{name!r}: {kind}" for name, kind in kinds.items())
+        raise ShapeError(f"hidden_size is {hidden_size}, but the cell's states are {{{states}}}.")

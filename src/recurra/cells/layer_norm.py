@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from recurra.cells.cell import Apart, Cell, State, check_number
+from recurra.cells.cell import Apart, Cell, State
+from recurra.cells.sizes import check_number
 
 
 class LayerNormLSTM(Cell):

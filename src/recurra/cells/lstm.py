@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from recurra.cells.cell import Affine, Cell, State, check_size
+from recurra.cells.cell import Affine, Cell, State
+from recurra.cells.sizes import check_size
 from recurra.errors import ArgumentError
 
 

@@ -4,7 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recurra.cells.cell import Cell, State, check_number, check_size
+from recurra.cells.cell import Cell, State
+from recurra.cells.sizes import check_number, check_size
 from recurra.errors import ArgumentError
 
 

@@ -8,7 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from recurra.cells.cell import Cell, check_size
+from recurra.cells.cell import Cell
+from recurra.cells.sizes import check_size
 from recurra.errors import ArgumentError, ArgumentTypeError
 from recurra.gradients.linearised import jacobians, linearised, step_of
 from recurra.gradients.observation import observe_states

@@ -11,7 +11,10 @@ from recurra.backends.choose import native_or_reason
 from recurra.backends.compiled import Way
 from recurra.backends.prepare import Prepared, prepare
 from recurra.cells import Cell, build_cell
-from recurra.cells.foreign import CellForm, StateSizes, TorchForm
+from recurra.cells.check import check_cell
+from recurra.cells.foreign import Adapted
+from recurra.cells.like import zeros_like_of
+from recurra.cells.states import StateSizes
 from recurra.errors import ArgumentError, ArgumentTypeError, BackendError
 from recurra.layers.drop_in import GRU, LSTM, RNN
 from recurra.layers.explanation import CellExplanation, Explanation, Work
@@ -99,7 +102,8 @@ def _as_cell(
     module: object, input_size: int | None, hidden_size: int | None, state_sizes: StateSizes | None
 ) -> Cell:
     if isinstance(module, Cell):
-        return module
+        plain = all(kind.is_plain for kind in module.state_kinds.values())
+        return module if plain else check_cell(module)
     if not isinstance(module, nn.Module):
         raise ArgumentTypeError(f"explain takes a layer or a cell, got {module!r}.")
     sizes = []
@@ -114,7 +118,7 @@ def _as_cell(
 def _standing(cell: Cell) -> _Standing:
     backend, reason = _backend(cell)
     prepared = prepare(cell, _like(cell).dtype)
-    module = cell.module if isinstance(cell, CellForm | TorchForm) else cell
+    module = cell.module if isinstance(cell, Adapted) else cell
     if isinstance(prepared, str) and prepared not in reason:
         reason = f"{reason}; {prepared}"
     return _Standing(
@@ -132,8 +136,7 @@ def _standing(cell: Cell) -> _Standing:
 
 def _like(cell: Cell) -> torch.Tensor:
     """Return an empty tensor of the dtype and on the device that the cell computes with."""
-    like = next((p for p in cell.parameters() if p.is_floating_point()), torch.empty(0))
-    return like.detach().new_empty(0)
+    return zeros_like_of(cell).new_empty(0)
 
 
 def _backend(cell: Cell) -> tuple[str, str]:

@@ -2,17 +2,21 @@
 
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from recurra.backends import State
 from recurra.cells import build_cell
-from recurra.cells.cell import Cell, check_number, check_size
-from recurra.cells.foreign import StateSizes
+from recurra.cells.cell import Cell
+from recurra.cells.like import like_of, zeros_like_of
+from recurra.cells.sizes import check_flag, check_number, check_size
+from recurra.cells.states import StateSizes
 from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
 from recurra.layers.stack import run_stack
+from recurra.layers.states import LayerStates
 from recurra.layers.stream import Stream, open_stream
 from recurra.recurrence import check_lengths, check_reset, same_dtype
 
@@ -48,6 +52,8 @@ class Recurrent(nn.Module):
     Raises `ArgumentError` for values, `ArgumentTypeError` for types that cannot be used.
     """
 
+    _plain = True  # whether every state is a tensor (L·D, B, size) of real numbers
+
     def __init__(
         self,
         cell: str | type[nn.Module] | nn.Module,
@@ -66,15 +72,18 @@ class Recurrent(nn.Module):
         **cell_options: object,
     ) -> None:
         super().__init__()
-        check_size("input_size", input_size)
-        check_size("hidden_size", hidden_size)
-        check_size("num_layers", num_layers, most=1000)
-        _check_dropout(dropout, num_layers)
+        input_size = check_size("input_size", input_size)
+        hidden_size = check_size("hidden_size", hidden_size)
+        num_layers = check_size("num_layers", num_layers, most=1000)
+        dropout = _check_dropout(dropout, num_layers)
+        bidirectional = check_flag("bidirectional", bidirectional)
+        batch_first = check_flag("batch_first", batch_first)
+        learn_initial_state = check_flag("learn_initial_state", learn_initial_state)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bidirectional, self.dropout, self.batch_first = bidirectional, dropout, batch_first
         self.directions = 2 if bidirectional else 1
-        if not isinstance(checkpoint, bool):
-            check_size("checkpoint", checkpoint)
+        if not isinstance(checkpoint, bool | np.bool_):
+            checkpoint = check_size("checkpoint", checkpoint)
         self.checkpoint, self.truncate, self.clip_state_grad = checkpoint, truncate, clip_state_grad
         self._check_gradient_options()
         if isinstance(cell, nn.Module) and num_layers * self.directions > 1:
@@ -89,11 +98,11 @@ class Recurrent(nn.Module):
         first = self._first()
         self.state_sizes = first.state_sizes
         self.output_size = self.directions * first.output_size
+        states = self.states()
+        self._plain = states.is_plain
         self.initial_state = None
         if learn_initial_state:
-            like = next(first.parameters(), torch.empty(0))
-            sizes = self.state_sizes.values()
-            self.initial_state = nn.ParameterList(like.new_zeros(len(self.cells), n) for n in sizes)
+            self.initial_state = states.learned(zeros_like_of(first))
 
     def forward(
         self,
@@ -122,6 +131,7 @@ class Recurrent(nn.Module):
         T, B, _ = x.shape
         fresh = self.fresh_state(x, B)
         start = fresh if state is None else self.check_state(state, x, B)
+        fresh, start = self.flat_state(fresh), self.flat_state(start)
         if lengths is not None:
             lengths = check_lengths(lengths, T, B, x.device)
         if reset is not None:
@@ -144,6 +154,7 @@ class Recurrent(nn.Module):
             truncate=self.truncate,
             clip_states=self.clip_state_grad,
         )
+        last = self.whole_state(last)
         return out.transpose(0, 1) if self.batch_first else out, last
 
     def stream(self, batch_size: int = 1) -> Stream:
@@ -157,6 +168,10 @@ class Recurrent(nn.Module):
     def cell_list(self) -> list[Cell]:
         """Return the cell of layer 0 forward, layer 0 backward, layer 1 forward, ..."""
         return [cell for cell in self.cells if isinstance(cell, Cell)]
+
+    def states(self) -> LayerStates:
+        """Return what the states are, in all cells."""
+        return LayerStates.of([cell for cell in self.cells if isinstance(cell, Cell)])
 
     def extra_repr(self) -> str:
         """Show what the cells' own lines do not."""
@@ -205,8 +220,10 @@ class Recurrent(nn.Module):
             raise ShapeError(
                 f"x must be of {axes} with I = {self.input_size}, got {tuple(x.shape)}."
             )
-        weight = next(self.parameters(), x)
-        if not same_dtype(x, weight):
+        weight = like_of(self._first())
+        if weight is None:
+            weight = x
+        if not same_dtype(x, weight) and not self._takes_complex(x):
             raise ShapeError(
                 f"x is {x.dtype}, but the layer's weights are {weight.dtype}: "
                 f"convert x by x.to({weight.dtype}) or the layer by layer.to({x.dtype})."
@@ -218,39 +235,35 @@ class Recurrent(nn.Module):
     def fresh_state(self, like: Tensor, B: int) -> State:
         """Return the state that B rows start from, each (L·D, B, size): zeros or the learned."""
         if self.initial_state is not None:
-            for value, size in zip(self.initial_state, self.state_sizes.values(), strict=True):
-                if value.shape != (len(self.cells), size):
-                    wanted, got = (len(self.cells), size), tuple(value.shape)
-                    raise ShapeError(f"the learned state must be of {wanted}, got {got}.")
-            return tuple(s.unsqueeze(1).expand(-1, B, -1) for s in self.initial_state)
-        return tuple(like.new_zeros(len(self.cells), B, n) for n in self.state_sizes.values())
+            return self.states().started(self.initial_state, like, B)
+        if self._plain:
+            return tuple(like.new_zeros(len(self.cells), B, n) for n in self.state_sizes.values())
+        return self.states().zeros(like, B)
 
     def check_state(self, state: Tensor | Sequence[Tensor], like: Tensor, B: int) -> State:
         """Return a state of B rows as a tuple; raises `ShapeError` unless it fits."""
-        names = ", ".join(self.state_sizes)
-        if not isinstance(state, Iterable):
-            raise ShapeError(f"state must be tensors ({names}), got {type(state).__name__}.")
-        given = (state,) if isinstance(state, Tensor) else tuple(state)
-        if len(given) != len(self.state_sizes):
-            raise ShapeError(f"state must be one tensor for each of ({names}), got {len(given)}.")
-        for value, (name, size) in zip(given, self.state_sizes.items(), strict=True):
-            wanted = (len(self.cells), B, size)
-            if not isinstance(value, Tensor) or value.shape != wanted:
-                got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
-                raise ShapeError(f"state {name!r} must be of (L·D, B, size) = {wanted}, got {got}.")
-            if not same_dtype(value, like) or value.device != like.device:
-                raise ShapeError(
-                    f"state {name!r} is {value.dtype} on {value.device}, "
-                    f"but x is {like.dtype} on {like.device}."
-                )
-        return given
+        return self.states().check(state, like, B)
+
+    def flat_state(self, state: State) -> State:
+        """Return a state of the layer as its cells' runs have it, each (L·D, B, size)."""
+        return state if self._plain else self.states().flat(state)
+
+    def whole_state(self, state: State) -> State:
+        """Return a state that its cells' runs have as the layer takes and gives it."""
+        return state if self._plain else self.states().whole(state)
+
+    def _takes_complex(self, x: Tensor) -> bool:
+        first = next(self.parameters(), x)
+        return x.is_complex() and x.dtype == first.dtype and self._plain
 
 
-def _check_dropout(dropout: float, num_layers: int) -> None:
-    if isinstance(dropout, bool) or not isinstance(dropout, int | float) or not 0 <= dropout <= 1:
+def _check_dropout(dropout: object, num_layers: int) -> float:
+    number = isinstance(dropout, int | float | np.integer | np.floating)
+    if isinstance(dropout, bool) or not number or not 0 <= dropout <= 1:  # type: ignore[operator]
         raise ArgumentError(f"dropout must be a probability from 0 to 1, got {dropout!r}.")
     if dropout and num_layers == 1:
         warnings.warn(
             f"dropout={dropout} acts between layers, and there is only one: it does nothing.",
             stacklevel=3,
         )
+    return float(dropout)  # type: ignore[arg-type]

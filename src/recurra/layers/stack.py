@@ -1,6 +1,7 @@
 """A stack of cells: layers over layers, one or two directions each."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -33,7 +34,8 @@ def run_stack(
         cells: the cell of layer 0 forward, layer 0 backward, layer 1 forward, ...
         directions: D, 1 or 2.
         x: (T, B, I).
-        state: each (L·D, B, size), rows in the order of `cells`.
+        state: each (L·D, B, size), rows in the order of `cells`; a tuple of tensors (B, size)
+            where cells differ in that state's size.
         lengths, reset: as `recur` takes them.
         fresh: as `state`, what a reset restarts from.
         dropout: the probability of an output's being zeroed between two layers.
@@ -73,4 +75,13 @@ def run_stack(
                 x = F.dropout(x, dropout)
         else:
             x = join(outputs, dropout)
-    return x, tuple(torch.stack(s) for s in zip(*last, strict=True))
+    return x, together(last)
+
+
+def together(states: Sequence[State]) -> State:
+    """Return cells' states by state, each (L·D, B, size), or a tuple where sizes differ."""
+    joined: list[Any] = [
+        torch.stack(each) if all(s.shape[-1] == each[0].shape[-1] for s in each) else each
+        for each in zip(*states, strict=True)
+    ]
+    return tuple(joined)

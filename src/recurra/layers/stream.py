@@ -7,8 +7,9 @@ import torch
 from torch import Tensor
 
 from recurra.backends import State, Stepper, stepper
+from recurra.cells.like import zeros_like_of
 from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
-from recurra.layers.stack import run_stack
+from recurra.layers.stack import run_stack, together
 
 if TYPE_CHECKING:
     from recurra.layers.recurrent import Recurrent
@@ -23,11 +24,12 @@ class Stream:
 
     def __init__(self, layer: "Recurrent", batch_size: int = 1) -> None:
         self._layer, self._cells = layer, layer.cell_list()
-        like = next(layer.parameters(), torch.empty(0))
-        self._like = like.detach()
-        fresh = [s.detach() for s in layer.fresh_state(self._like, batch_size)]
+        self._like = zeros_like_of(self._cells[0])
+        fresh = layer.flat_state(layer.fresh_state(self._like, batch_size))
         with torch.inference_mode(False):  # states are written to, inside that mode or not
-            self._fresh = [tuple(s[k].clone() for s in fresh) for k in range(len(self._cells))]
+            self._fresh = [
+                tuple(s[k].detach().clone() for s in fresh) for k in range(len(self._cells))
+            ]
             self._state = [tuple(s.clone() for s in fresh) for fresh in self._fresh]
         self._step = (batch_size, layer.input_size)
         self._steppers = self._short_way()
@@ -39,12 +41,12 @@ class Stream:
 
     @property
     def state(self) -> State:
-        """The state now, each (L, B, size) in the cell's order: a copy."""
-        return tuple(torch.stack(s) for s in zip(*self._state, strict=True))
+        """The state now, each (L, B, size) in the cell's order, as the layer gives it: a copy."""
+        return self._layer.whole_state(self._copied())
 
     @state.setter
     def state(self, state: Tensor | Sequence[Tensor]) -> None:
-        given = self._layer.check_state(state, self._like, self._step[0])
+        given = self._layer.flat_state(self._layer.check_state(state, self._like, self._step[0]))
         for k, own in enumerate(self._state):
             for mine, theirs in zip(own, given, strict=True):
                 mine.copy_(theirs[k].detach())
@@ -79,13 +81,17 @@ class Stream:
         out = self._run(x.transpose(0, 1) if batch_first else x)
         return out.transpose(0, 1) if batch_first else out
 
+    def _copied(self) -> State:
+        states = [tuple(s.clone() for s in own) for own in self._state]
+        return together(states)
+
     def _run(self, x: Tensor) -> Tensor:
         if self._steppers and x.shape[0]:
             for each in self._steppers:
                 x = each(x)
             return x
         with torch.no_grad():
-            out, last = run_stack(self._cells, 1, x, self.state)
+            out, last = run_stack(self._cells, 1, x, self._copied())
         for k, own in enumerate(self._state):
             for mine, theirs in zip(own, last, strict=True):
                 mine.copy_(theirs[k])
