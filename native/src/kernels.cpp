@@ -2,8 +2,12 @@
 
 #include "kernels.h"
 
-#if defined(__AVX512F__)
+#include <type_traits>
+
+#if defined(__x86_64__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #define RECURRA_TEXT_(x) #x
@@ -16,6 +20,9 @@ namespace {
 
 #include "simd.h"
 #include "mathematics.h"
+#include "logarithms.h"
+#include "angles.h"
+#include "rounding.h"
 #include "pointwise.h"
 #include "products.h"
 
@@ -42,8 +49,14 @@ template <class F> struct Table : Kernels<F> {
     one<Sqrt>(Op::Sqrt); one<Rsqrt>(Op::Rsqrt); one<Reciprocal>(Op::Reciprocal);
     one<Sin>(Op::Sin); one<Cos>(Op::Cos); one<Tanh>(Op::Tanh); one<Sigmoid>(Op::Sigmoid);
     one<Relu>(Op::Relu); one<Erf>(Op::Erf);
+    one<Exp2>(Op::Exp2); one<Log2>(Op::Log2); one<Log10>(Op::Log10); one<Tan>(Op::Tan);
+    one<Asin>(Op::Asin); one<Acos>(Op::Acos); one<Atan>(Op::Atan); one<Sinh>(Op::Sinh);
+    one<Cosh>(Op::Cosh); one<Asinh>(Op::Asinh); one<Acosh>(Op::Acosh); one<Atanh>(Op::Atanh);
+    one<Floor>(Op::Floor); one<Ceil>(Op::Ceil); one<Trunc>(Op::Trunc); one<Round>(Op::Round);
     two<Add>(Op::Add); two<Sub>(Op::Sub); two<Mul>(Op::Mul); two<Div>(Op::Div);
     two<Maximum>(Op::Maximum); two<Minimum>(Op::Minimum); two<Pow>(Op::Pow);
+    two<Fmod>(Op::Fmod); two<Remainder>(Op::Remainder); two<Atan2>(Op::Atan2);
+    two<Logaddexp>(Op::Logaddexp);
     two<Gt>(Op::Gt); two<Ge>(Op::Ge); two<Lt>(Op::Lt); two<Le>(Op::Le); two<Eq>(Op::Eq);
     two<Ne>(Op::Ne);
     two<SigmoidGradient>(Op::SigmoidGradient); two<TanhGradient>(Op::TanhGradient);

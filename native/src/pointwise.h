@@ -9,18 +9,34 @@ RECURRA_UNARY(Neg, -a)
 RECURRA_UNARY(Abs, absolute<F>(a))
 RECURRA_UNARY(Sign, select<F>(a > F(0), splat<F>(1), select<F>(a < F(0), splat<F>(-1), splat<F>(0))))
 RECURRA_UNARY(Exp, exponential<F>(a))
-RECURRA_UNARY(Expm1, (by_lane<F>(a, [](F x) { return libm_expm1(x); })))
-RECURRA_UNARY(Log, (by_lane<F>(a, [](F x) { return libm_log(x); })))
-RECURRA_UNARY(Log1p, (by_lane<F>(a, [](F x) { return libm_log1p(x); })))
-RECURRA_UNARY(Sqrt, (by_lane<F>(a, [](F x) { return libm_sqrt(x); })))
-RECURRA_UNARY(Rsqrt, (F(1) / by_lane<F>(a, [](F x) { return libm_sqrt(x); })))
+RECURRA_UNARY(Exp2, power_of_two_of<F>(a))
+RECURRA_UNARY(Expm1, exponential_less_one<F>(a))
+RECURRA_UNARY(Log, logarithm<F>(a))
+RECURRA_UNARY(Log2, logarithm_2<F>(a))
+RECURRA_UNARY(Log10, logarithm_10<F>(a))
+RECURRA_UNARY(Log1p, logarithm_1p<F>(a))
+RECURRA_UNARY(Sqrt, square_root(a))
+RECURRA_UNARY(Rsqrt, F(1) / square_root(a))
 RECURRA_UNARY(Reciprocal, F(1) / a)
-RECURRA_UNARY(Sin, (by_lane<F>(a, [](F x) { return libm_sin(x); })))
-RECURRA_UNARY(Cos, (by_lane<F>(a, [](F x) { return libm_cos(x); })))
+RECURRA_UNARY(Sin, sine<F>(a))
+RECURRA_UNARY(Cos, cosine<F>(a))
+RECURRA_UNARY(Tan, tangent<F>(a))
+RECURRA_UNARY(Asin, arc_sine<F>(a))
+RECURRA_UNARY(Acos, arc_cosine<F>(a))
+RECURRA_UNARY(Atan, arc_tangent<F>(a))
+RECURRA_UNARY(Sinh, hyperbolic_sine<F>(a))
+RECURRA_UNARY(Cosh, hyperbolic_cosine<F>(a))
 RECURRA_UNARY(Tanh, hyperbolic_tangent<F>(a))
+RECURRA_UNARY(Asinh, inverse_hyperbolic_sine<F>(a))
+RECURRA_UNARY(Acosh, inverse_hyperbolic_cosine<F>(a))
+RECURRA_UNARY(Atanh, inverse_hyperbolic_tangent<F>(a))
 RECURRA_UNARY(Sigmoid, logistic<F>(a))
 RECURRA_UNARY(Relu, select<F>(a < F(0), splat<F>(0), a))
-RECURRA_UNARY(Erf, (by_lane<F>(a, [](F x) { return libm_erf(x); })))
+RECURRA_UNARY(Erf, error_function<F>(a))
+RECURRA_UNARY(Floor, floored<F>(a))
+RECURRA_UNARY(Ceil, raised<F>(a))
+RECURRA_UNARY(Trunc, truncated<F>(a))
+RECURRA_UNARY(Round, rounded<F>(a))
 RECURRA_UNARY(Zeros, a* F(0))
 #undef RECURRA_UNARY
 
@@ -38,6 +54,11 @@ RECURRA_BINARY(Maximum, select<F>(a != a, a, select<F>(a > b, a, b)))
 RECURRA_BINARY(Minimum, select<F>(a != a, a, select<F>(a < b, a, b)))
 RECURRA_BINARY(SigmoidGradient, a*((F(1) - b) * b))
 RECURRA_BINARY(TanhGradient, a*(F(1) - b * b))
+RECURRA_BINARY(Pow, power(a, b))
+RECURRA_BINARY(Fmod, left_of_division<F>(a, b))
+RECURRA_BINARY(Remainder, remainder_of<F>(a, b))
+RECURRA_BINARY(Atan2, arc_tangent_2<F>(a, b))
+RECURRA_BINARY(Logaddexp, logarithm_of_sum<F>(a, b))
 RECURRA_COMPARISON(Gt, >)
 RECURRA_COMPARISON(Ge, >=)
 RECURRA_COMPARISON(Lt, <)
@@ -46,14 +67,6 @@ RECURRA_COMPARISON(Eq, ==)
 RECURRA_COMPARISON(Ne, !=)
 #undef RECURRA_COMPARISON
 #undef RECURRA_BINARY
-struct Pow {
-  template <class F> static inline V<F> of(V<F> a, V<F> b) {
-    V<F> y = {};
-    for (int i = 0; i < kLanes<F>; ++i) y[i] = libm_pow(a[i], b[i]);
-    return y;
-  }
-};
-
 // Rows that lie one behind the other are one long row.
 template <class F> inline Strip<F> flat(const Strip<F>& s, bool a, bool b, bool c) {
   bool one = s.ds == s.n && (!a || s.as == s.n) && (!b || s.bs == s.n) && (!c || s.cs == s.n);

@@ -105,3 +105,103 @@ template <class F> inline V<F> as_floats(M<F> m) {
 template <class F> inline V<F> absolute(V<F> x) {
   return as_floats<F>(bits<F>(x) & ~bits<F>(splat<F>(F(-0.0))));
 }
+
+// In what follows GCC 12 takes AVX-512's forms without a mask for uses of uninitialized values
+// (its bug 105593), so that they have masks of all lanes.
+
+// Whether any lane of a mask is set.
+#if defined(__AVX512F__)
+inline bool any(M<float> m) { return _mm512_movepi32_mask(reinterpret_cast<__m512i>(m)) != 0; }
+inline bool any(M<double> m) { return _mm512_movepi64_mask(reinterpret_cast<__m512i>(m)) != 0; }
+#elif defined(__AVX2__)
+inline bool any(M<float> m) { return _mm256_movemask_ps(reinterpret_cast<__m256>(m)) != 0; }
+inline bool any(M<double> m) { return _mm256_movemask_pd(reinterpret_cast<__m256d>(m)) != 0; }
+#elif defined(__SSE2__)
+inline bool any(M<float> m) { return _mm_movemask_ps(reinterpret_cast<__m128>(m)) != 0; }
+inline bool any(M<double> m) { return _mm_movemask_pd(reinterpret_cast<__m128d>(m)) != 0; }
+#else
+template <class Mask> inline bool any(Mask m) {
+  bool found = false;
+  for (std::size_t i = 0; i < sizeof m / sizeof m[0]; ++i) found |= m[i] != 0;
+  return found;
+}
+#endif
+
+#if defined(__AVX512F__)
+inline V<float> square_root(V<float> x) { return _mm512_maskz_sqrt_ps(0xffff, x); }
+inline V<double> square_root(V<double> x) { return _mm512_maskz_sqrt_pd(0xff, x); }
+#elif defined(__AVX2__)
+inline V<float> square_root(V<float> x) { return _mm256_sqrt_ps(x); }
+inline V<double> square_root(V<double> x) { return _mm256_sqrt_pd(x); }
+#elif defined(__SSE2__)
+inline V<float> square_root(V<float> x) { return _mm_sqrt_ps(x); }
+inline V<double> square_root(V<double> x) { return _mm_sqrt_pd(x); }
+#elif defined(__aarch64__)
+inline V<float> square_root(V<float> x) { return vsqrtq_f32(x); }
+inline V<double> square_root(V<double> x) { return vsqrtq_f64(x); }
+#else
+inline V<float> square_root(V<float> x) {
+  for (int i = 0; i < kLanes<float>; ++i) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+}
+inline V<double> square_root(V<double> x) {
+  for (int i = 0; i < kLanes<double>; ++i) x[i] = __builtin_sqrt(x[i]);
+  return x;
+}
+#endif
+
+// a·b + c with one rounding, which what is exact to twice the digits is made of. Without such an
+// instruction those functions go through the C library lane by lane.
+#if defined(__AVX512F__)
+constexpr bool kFused = true;
+inline V<double> fused(V<double> a, V<double> b, V<double> c) { return _mm512_fmadd_pd(a, b, c); }
+#elif defined(__AVX2__)
+constexpr bool kFused = true;
+inline V<double> fused(V<double> a, V<double> b, V<double> c) { return _mm256_fmadd_pd(a, b, c); }
+#elif defined(__aarch64__)
+constexpr bool kFused = true;
+inline V<double> fused(V<double> a, V<double> b, V<double> c) { return vfmaq_f64(c, a, b); }
+#else
+constexpr bool kFused = false;
+inline V<double> fused(V<double> a, V<double> b, V<double> c) { return a * b + c; }
+#endif
+
+// A vector of floats as two of doubles, and back.
+typedef float HalfOfFloats __attribute__((vector_size(kBytes / 2)));
+struct Pair { V<double> low, high; };
+#if defined(__AVX512F__)
+inline Pair widen(V<float> x) {
+  return {_mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, x, 0)),
+          _mm512_maskz_cvtps_pd(0xff, _mm512_maskz_extractf32x8_ps(0xff, x, 1))};
+}
+inline V<float> narrow(Pair p) {
+  return _mm512_insertf32x8(_mm512_castps256_ps512(_mm512_maskz_cvtpd_ps(0xff, p.low)),
+                            _mm512_maskz_cvtpd_ps(0xff, p.high), 1);
+}
+#elif defined(__AVX2__)
+inline Pair widen(V<float> x) {
+  return {_mm256_cvtps_pd(_mm256_castps256_ps128(x)), _mm256_cvtps_pd(_mm256_extractf128_ps(x, 1))};
+}
+inline V<float> narrow(Pair p) {
+  return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm256_cvtpd_ps(p.low)),
+                              _mm256_cvtpd_ps(p.high), 1);
+}
+#elif defined(__SSE2__)
+inline Pair widen(V<float> x) { return {_mm_cvtps_pd(x), _mm_cvtps_pd(_mm_movehl_ps(x, x))}; }
+inline V<float> narrow(Pair p) {
+  return _mm_movelh_ps(_mm_cvtpd_ps(p.low), _mm_cvtpd_ps(p.high));
+}
+#else
+inline Pair widen(V<float> x) {
+  HalfOfFloats half[2];
+  __builtin_memcpy(half, &x, sizeof x);
+  return {__builtin_convertvector(half[0], V<double>), __builtin_convertvector(half[1], V<double>)};
+}
+inline V<float> narrow(Pair p) {
+  const HalfOfFloats half[2] = {__builtin_convertvector(p.low, HalfOfFloats),
+                                __builtin_convertvector(p.high, HalfOfFloats)};
+  V<float> x;
+  __builtin_memcpy(&x, half, sizeof x);
+  return x;
+}
+#endif

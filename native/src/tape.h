@@ -26,9 +26,10 @@ enum class Kind {
 enum class Op {
   // one operand
   Copy, Neg, Abs, Sign, Exp, Expm1, Log, Log1p, Sqrt, Rsqrt, Reciprocal, Sin, Cos, Tanh, Sigmoid,
-  Relu, Erf, Zeros,
+  Relu, Erf, Exp2, Log2, Log10, Tan, Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh, Floor, Ceil,
+  Trunc, Round, Zeros,
   // two
-  Add, Sub, Mul, Div, Maximum, Minimum, Pow, Gt, Ge, Lt, Le, Eq, Ne,
+  Add, Sub, Mul, Div, Maximum, Minimum, Pow, Fmod, Remainder, Atan2, Logaddexp, Gt, Ge, Lt, Le, Eq, Ne,
   SigmoidGradient, TanhGradient,  // a the gradient of the result b
   // three
   Where, MulAdd,

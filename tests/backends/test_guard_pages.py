@@ -16,6 +16,7 @@ _core = pytest.importorskip("recurra._core")
 OPCODES = pytest.importorskip("recurra.backends.lowering").OPCODES
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
 
+FUNCTIONS = [n for n, code in OPCODES.items() if code < OPCODES["where"] and n != "zeros"]
 SIZES = range(1, 34)
 T, B = 3, 2
 
@@ -90,12 +91,38 @@ def outputs(pages: Pages, n: int) -> None:
     assert torch.equal(last, out[-1])
 
 
+def function(pages: Pages, name: str, n: int) -> None:
+    """Run an op of one or two operands on a tape that ends at a forbidden page."""
+    plan = _core.Plan()
+    tape = plan.buffer(3, n, 0, True, 0.0)
+    plan.buffer(4, n, 0, False, 0.0)
+    plan.instruction(0, OPCODES["load"], [(1, 0, 0)], n, 0, 0)
+    plan.instruction(1, OPCODES["copy"], [(tape, 0, 1), (1, 0, 0)], n, 0, 0)
+    operands = 1 if OPCODES[name] < OPCODES["zeros"] else 2
+    plan.instruction(1, OPCODES[name], [(tape, 0, 1)] * (1 + operands), n, 0, 0)
+    plan.sizes([tape], [], [], [n], [], [], 0, 1)
+    plan.seal()
+    x, kept = pages.guard(torch.rand(T, B, n)), pages.guard(torch.zeros(T + 1, B, n))
+    first, last = torch.zeros(B, n), torch.zeros(B, n)
+    call = _core.Call()
+    call.T, call.B, call.block, call.bounds = T, B, T, [0, B]
+    call.loads = [(x.data_ptr(), x.stride())]
+    call.initial = [(first.data_ptr(), first.stride())]
+    call.final = [(last.data_ptr(), last.stride())]
+    call.tapes = [kept.data_ptr()]
+    _core.run_float(plan, call)
+    torch.testing.assert_close(kept[-1], last, rtol=0, atol=0, equal_nan=True)
+    assert not torch.equal(last, x[-1]) or name in ("copy", "abs", "relu", "maximum", "minimum")
+
+
 def main(choice: str) -> None:
     _core.use_simd(choice)
     torch.set_num_threads(1)
     pages = Pages()
     for n in SIZES:
         outputs(pages, n)
+        for name in FUNCTIONS if n in (1, 7, 17, 33) else ():
+            function(pages, name, n)
         for dtype in (torch.float32, torch.float64)[: 1 + (n < 18)]:
             one_size(pages, "lstm" if n % 2 else "gru", n, dtype)
     print("no fault", _core.simd())

@@ -59,6 +59,33 @@ FUNCTIONS: dict[str, Function] = {
     "sinh": torch.sinh,
     "cosh": torch.cosh,
     "tan": torch.tan,
+    "log2": torch.log2,
+    "log10": torch.log10,
+    "asin": torch.asin,
+    "arccos": torch.arccos,
+    "atan": torch.atan,
+    "asinh": torch.asinh,
+    "acosh": torch.acosh,
+    "atanh": lambda x: x.atanh(),
+    "floor": lambda x: torch.floor(x) * x,
+    "ceil": lambda x: torch.ceil(x) * x,
+    "trunc": lambda x: torch.trunc(x) * x,
+    "round": lambda x: torch.round(x) * x,
+    "round decimals": lambda x: torch.round(x, decimals=2) * x,
+    "round tens": lambda x: torch.round(x * 100, decimals=-1) * x,
+    "frac": torch.frac,
+    "fmod": lambda x: torch.fmod(x, 0.7) * x,
+    "remainder": lambda x: torch.remainder(x, 0.7) * x,
+    "remainder of tensors": lambda x: torch.remainder(x, x * x + 0.3),
+    "fmod of tensors": lambda x: torch.fmod(x, x * x + 0.3),
+    "modulo": lambda x: (x % -0.7) * x,
+    "modulo of": lambda x: (0.7 % (x.detach().abs() + 0.1)) * x,
+    "floor_divide": lambda x: (x.detach() // 0.7) * x,
+    "floor_divide of": lambda x: (5.0 // x.detach()) * x,
+    "div floor": lambda x: torch.div(x, x.flip(-1) + 0.1, rounding_mode="floor") + x,
+    "div trunc": lambda x: torch.div(x, 0.3, rounding_mode="trunc") + x,
+    "atan2": lambda x: torch.atan2(x, x * 0.5 + 1),
+    "arctan2": lambda x: torch.arctan2(x + 1, -x),
     "rsub": lambda x: 1 - x,
     "rdiv": lambda x: 1 / x,
     "sub alpha": lambda x: torch.sub(x, x * x, alpha=2),
@@ -97,6 +124,14 @@ def test_a_function_of_features_is_torchs_and_so_is_its_gradient(name: str) -> N
 @pytest.mark.parametrize("count", [1, H])
 def test_prelu_learns_one_slope_or_one_per_feature(count: int) -> None:
     assert_agrees(Step(lambda m, x, h: m.phi(h), phi=nn.PReLU(count)))
+
+
+def test_a_parameter_divides_to_whole_numbers() -> None:
+    low = torch.tensor([0.1, -1.0, 0.5, 0.0, 0.3, -0.2])
+    assert_agrees(
+        Step(lambda m, x, h: (h.detach() // m.low.detach()) + h, low=low), gradients=False
+    )
+    assert_agrees(Step(lambda m, x, h: torch.fmod(h, m.low.exp()), low=low))
 
 
 def test_glu_halves_the_features() -> None:

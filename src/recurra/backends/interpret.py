@@ -20,6 +20,18 @@ def _where(c: Tensor, a: Tensor | float, b: Tensor | float) -> Tensor:
     return torch.where(c != 0, a, b)
 
 
+def _pair(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Return a function of two tensors that takes a number for either."""
+
+    def pair(a: Tensor | float, b: Tensor | float) -> Tensor:
+        like = a if isinstance(a, Tensor) else b
+        assert isinstance(like, Tensor)
+        a, b = (v if isinstance(v, Tensor) else torch.full_like(like, v) for v in (a, b))
+        return function(a, b)
+
+    return pair
+
+
 def _compare(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     def compare(a: Tensor | float, b: Tensor | float) -> Tensor:
         like = a if isinstance(a, Tensor) else b
@@ -31,24 +43,17 @@ def _compare(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return compare
 
 
-def _extreme(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def extreme(a: Tensor | float, b: Tensor | float) -> Tensor:
-        like = a if isinstance(a, Tensor) else b
-        assert isinstance(like, Tensor)
-        a, b = (v if isinstance(v, Tensor) else torch.full_like(like, v) for v in (a, b))
-        return function(a, b)
-
-    return extreme
-
-
 def _groups(x: Tensor, groups: int) -> Tensor:
     return x.reshape(*x.shape[:-1], groups, -1)
 
 
 _NAMESAKES = (
     "neg abs sign exp expm1 log log1p sqrt rsqrt reciprocal",
-    "sin cos tanh sigmoid relu erf pow",
+    "sin cos tanh sigmoid relu erf exp2 log2 log10 tan asin acos atan sinh cosh asinh acosh atanh",
+    "floor ceil trunc round",
 )
+
+_OF_TWO = "maximum minimum fmod remainder atan2 logaddexp"
 
 OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "copy": lambda x: x,
@@ -58,8 +63,8 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "sub": operator.sub,
     "mul": operator.mul,
     "div": operator.truediv,
-    "maximum": _extreme(torch.maximum),
-    "minimum": _extreme(torch.minimum),
+    "pow": torch.pow,
+    **{name: _pair(getattr(torch, name)) for name in _OF_TWO.split()},
     **{name: _compare(getattr(torch, name)) for name in ["gt", "ge", "lt", "le", "eq", "ne"]},
     "where": _where,
     "linear": F.linear,

@@ -11,7 +11,9 @@ BEFORE, LOOP, AFTER = 0, 1, 2
 # In the order of `Op` in native/src/tape.h.
 _OPS = (
     "copy neg abs sign exp expm1 log log1p sqrt rsqrt reciprocal sin cos tanh sigmoid relu erf",
-    "zeros add sub mul div maximum minimum pow gt ge lt le eq ne sigmoid_gradient tanh_gradient",
+    "exp2 log2 log10 tan asin acos atan sinh cosh asinh acosh atanh floor ceil trunc round",
+    "zeros add sub mul div maximum minimum pow fmod remainder atan2 logaddexp gt ge lt le eq ne",
+    "sigmoid_gradient tanh_gradient",
     "where mul_add sum amax spread linear linear_t load store",
 )
 OPCODES = {name: code for code, name in enumerate(" ".join(_OPS).split())}

@@ -1,7 +1,8 @@
 """Every op of a program in ONNX: one row an op, as `recurra.program.reference` means it."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,51 @@ def log1p(c: Call) -> str:
     return c.add("Where", small, x, c.add("Where", c.add("IsInf", u), log, right))
 
 
+def trunc(c: Call) -> str:
+    """Write x towards 0; -0 stays."""
+    (x,) = c.inputs
+    up, down = c.add("Ceil", x), c.add("Floor", x)
+    return c.add("Where", c.add("Less", x, c.number(0)), up, down)
+
+
+def remainder(c: Call) -> str:
+    """Write what a division leaves, with the sign of the divisor."""
+    a, b = c.inputs
+    zero = c.number(0)
+    rest = c.add("Mod", a, b, fmod=1)
+    other = c.add("Xor", c.add("Less", rest, zero), c.add("Less", b, zero))
+    nothing = c.add("Equal", rest, zero)
+    return c.add("Where", c.add("And", other, c.add("Not", nothing)), c.add("Add", rest, b), rest)
+
+
+def negative(c: Call, x: str) -> str:
+    """Write whether a number has a sign: 1 / -0 has one, too."""
+    zero = c.number(0)
+    zero_below = c.add("Less", c.add("Reciprocal", x), zero)
+    return c.add("Or", c.add("Less", x, zero), c.add("And", c.add("Equal", x, zero), zero_below))
+
+
+def atan2(c: Call) -> str:
+    """Write the angle of a point: atan of |a| / |b|, put into its quarter."""
+    a, b = c.inputs
+    high, wide = c.add("Abs", a), c.add("Abs", b)
+    equal = c.add("Equal", high, wide)  # 0 / 0 and two infinities have no quotient
+    one = c.add("Where", c.add("Equal", high, c.number(0)), c.number(0), c.number(1))
+    angle = c.add("Atan", c.add("Where", equal, one, c.add("Div", high, wide)))
+    left = c.add("Sub", c.number(math.pi), angle)
+    angle = c.add("Where", negative(c, b), left, angle)
+    return c.add("Where", negative(c, a), c.add("Neg", angle), angle)
+
+
+def logaddexp(c: Call) -> str:
+    """Write max(a, b) + ln(1 + exp(-|a - b|))."""
+    a, b = c.inputs
+    apart = c.add("Neg", c.add("Abs", c.add("Sub", a, b)))
+    apart = c.add("Where", c.add("Equal", a, b), c.number(0), apart)
+    tail = log1p(replace(c, inputs=(c.add("Exp", apart),)))
+    return c.add("Add", c.add("Max", a, b), tail)
+
+
 def relu(c: Call) -> str:
     """Write 0 below 0, x elsewhere: NaN stays."""
     (x,) = c.inputs
@@ -127,6 +173,22 @@ OPERATIONS: dict[str, Writer] = {
     "sigmoid": named("Sigmoid"),
     "relu": relu,
     "erf": named("Erf"),
+    "exp2": lambda c: c.add("Pow", c.number(2), *c.inputs),
+    "log2": lambda c: c.add("Mul", c.add("Log", *c.inputs), c.number(1 / math.log(2))),
+    "log10": lambda c: c.add("Mul", c.add("Log", *c.inputs), c.number(1 / math.log(10))),
+    "tan": named("Tan"),
+    "asin": named("Asin"),
+    "acos": named("Acos"),
+    "atan": named("Atan"),
+    "sinh": named("Sinh"),
+    "cosh": named("Cosh"),
+    "asinh": named("Asinh"),
+    "acosh": named("Acosh"),
+    "atanh": named("Atanh"),
+    "floor": named("Floor"),
+    "ceil": named("Ceil"),
+    "trunc": trunc,
+    "round": named("Round"),
     "add": named("Add"),
     "sub": named("Sub"),
     "mul": named("Mul"),
@@ -134,6 +196,10 @@ OPERATIONS: dict[str, Writer] = {
     "maximum": named("Max"),
     "minimum": named("Min"),
     "pow": named("Pow"),
+    "fmod": lambda c: c.add("Mod", *c.inputs, fmod=1),
+    "remainder": remainder,
+    "atan2": atan2,
+    "logaddexp": logaddexp,
     "gt": compared("Greater"),
     "ge": compared("GreaterOrEqual"),
     "lt": compared("Less"),

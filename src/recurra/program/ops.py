@@ -80,6 +80,12 @@ def sign(x: Array) -> Array:
     return np.where(np.isnan(x), 0.0, np.sign(x))
 
 
+def remainder(a: Array, b: Array) -> Array:
+    """Return what a division leaves, with the sign of b, as torch has it."""
+    rest = np.fmod(a, b)
+    return np.where((rest != 0) & ((rest < 0) != (b < 0)), rest + b, rest)
+
+
 def part(x: Array, start: int, stop: int, axis: int = -1) -> Array:
     """Return start..stop of an axis."""
     return np.moveaxis(np.moveaxis(x, axis, 0)[start:stop], 0, axis)
@@ -130,6 +136,13 @@ def derive_pow(d: Term, y: Term, a: Term, b: Term) -> tuple[Term | None, ...]:
     to_a = apply("where", apply("eq", b, 0), 0.0, d * (b * apply("pow", a, b - 1)))
     flat = apply("eq", a, 0) * apply("ge", b, 0)
     return to_a, apply("where", flat, 0.0, d * (y * apply("log", a)))
+
+
+def derive_atan2(d: Term, y: Term, a: Term, b: Term) -> tuple[Term | None, ...]:
+    """Return d·b / (a² + b²) and -d·a / (a² + b²), and 0 where both are 0."""
+    square = a * a + b * b
+    each = apply("where", apply("eq", square, 0), 0.0, d / square)
+    return each * b, -each * a
 
 
 def derive_amax(d: Term, y: Term, x: Term) -> tuple[Term | None, ...]:
@@ -185,6 +198,22 @@ ROWS = (
     Op("relu", 1, same, relu, lambda d, y, x: (apply("where", apply("le", y, 0), 0.0, d),)),
     Op("erf", 1, same, error_function,
        lambda d, y, x: (d * (TWO_OVER_ROOT_PI * apply("exp", -(x * x))),)),
+    Op("exp2", 1, same, np.exp2, lambda d, y, x: (d * y * math.log(2),)),
+    Op("log2", 1, same, np.log2, lambda d, y, x: (d / (x * math.log(2)),)),
+    Op("log10", 1, same, np.log10, lambda d, y, x: (d / (x * math.log(10)),)),
+    Op("tan", 1, same, np.tan, lambda d, y, x: (d * (1 + y * y),)),
+    Op("asin", 1, same, np.arcsin, lambda d, y, x: (d * apply("rsqrt", 1 - x * x),)),
+    Op("acos", 1, same, np.arccos, lambda d, y, x: (-d * apply("rsqrt", 1 - x * x),)),
+    Op("atan", 1, same, np.arctan, lambda d, y, x: (d / (x * x + 1),)),
+    Op("sinh", 1, same, np.sinh, lambda d, y, x: (d * apply("cosh", x),)),
+    Op("cosh", 1, same, np.cosh, lambda d, y, x: (d * apply("sinh", x),)),
+    Op("asinh", 1, same, np.arcsinh, lambda d, y, x: (d * apply("rsqrt", x * x + 1),)),
+    Op("acosh", 1, same, np.arccosh, lambda d, y, x: (d * apply("rsqrt", x * x - 1),)),
+    Op("atanh", 1, same, np.arctanh, lambda d, y, x: (d / (1 - x * x),)),
+    Op("floor", 1, same, np.floor, none_of(1)),
+    Op("ceil", 1, same, np.ceil, none_of(1)),
+    Op("trunc", 1, same, np.trunc, none_of(1)),
+    Op("round", 1, same, np.rint, none_of(1)),
     # pointwise, two operands
     Op("add", 2, same, np.add, lambda d, y, a, b: (d, d)),
     Op("sub", 2, same, np.subtract, lambda d, y, a, b: (d, -d)),
@@ -195,6 +224,13 @@ ROWS = (
     Op("minimum", 2, same, np.minimum,
        lambda d, y, a, b: derive_extreme(d, y, a, b, a_loses="gt", b_loses="lt")),
     Op("pow", 2, same, np.power, derive_pow),
+    Op("fmod", 2, same, np.fmod,
+       lambda d, y, a, b: (d, -d * apply("trunc", a / b))),
+    Op("remainder", 2, same, remainder,
+       lambda d, y, a, b: (d, -d * apply("floor", a / b))),
+    Op("atan2", 2, same, np.arctan2, derive_atan2),
+    Op("logaddexp", 2, same, np.logaddexp,
+       lambda d, y, a, b: (d / (1 + apply("exp", b - a)), d / (1 + apply("exp", a - b)))),
     Op("gt", 2, same, np.greater, none_of(2)),
     Op("ge", 2, same, np.greater_equal, none_of(2)),
     Op("lt", 2, same, np.less, none_of(2)),

@@ -1,6 +1,5 @@
 """Recording arithmetic, comparisons and choices, feature by feature."""
 
-import math
 from typing import Any
 
 import torch
@@ -22,15 +21,34 @@ _UNARY = {
     "sqrt": "sqrt",
     "rsqrt": "rsqrt",
     "reciprocal": "reciprocal",
+    "exp2": "exp2",
+    "log2": "log2",
+    "log10": "log10",
     "sin": "sin",
     "cos": "cos",
+    "tan": "tan",
+    "asin": "asin arcsin",
+    "acos": "acos arccos",
+    "atan": "atan arctan",
+    "sinh": "sinh",
+    "cosh": "cosh",
     "tanh": "tanh",
+    "asinh": "asinh arcsinh",
+    "acosh": "acosh arccosh",
+    "atanh": "atanh arctanh",
+    "floor": "floor",
+    "ceil": "ceil",
+    "trunc": "trunc fix",
     "sigmoid": "sigmoid expit",
     "erf": "erf",
 }
 _BINARY = {
     "maximum": "maximum",
     "minimum": "minimum",
+    "fmod": "fmod",
+    "remainder": "remainder __mod__",
+    "atan2": "atan2 arctan2",
+    "logaddexp": "logaddexp",
     "gt": "gt greater __gt__",
     "ge": "ge greater_equal __ge__",
     "lt": "lt less __lt__",
@@ -88,9 +106,53 @@ def mul(rec: Recorder, a: Any, b: Any) -> Row:
 @records("div", "divide", "true_divide", "__div__", "__truediv__")
 def div(rec: Recorder, a: Any, b: Any, *, rounding_mode: str | None = None) -> Row:
     """Record a / b."""
-    if rounding_mode is not None:
-        raise refusal(f"division with rounding_mode={rounding_mode!r}")
-    return rec.pointwise("div", a, b)
+    if rounding_mode == "floor":
+        return floor_divide(rec, a, b)
+    quotient = rec.pointwise("div", a, b)
+    return quotient if rounding_mode is None else rec.pointwise("trunc", quotient)
+
+
+@records("floor_divide", "__floordiv__")
+def floor_divide(rec: Recorder, a: Any, b: Any) -> Row:
+    """Record the whole number of times b goes into a, downwards: exact, as torch has it."""
+    a, b = (v.detach() if isinstance(v, Tensor) else v for v in (a, b))
+    rest: Any = rec.pointwise("fmod", a, b)
+    times: Any = rec.pointwise("div", rec.pointwise("sub", a, rest), b)
+    over = (rest != 0) & rec.pointwise("ne", rest < 0, b < 0)
+    times = rec.pointwise("where", over, times - 1, times)
+    whole: Any = rec.pointwise("floor", times)
+    whole = rec.pointwise("where", times - whole > 0.5, whole + 1, whole)
+    if not isinstance(b, Tensor):
+        return whole if b != 0 else rec.pointwise("div", a, b)
+    return rec.pointwise("where", b == 0, rec.pointwise("div", a, b), whole)
+
+
+@records("__rfloordiv__")
+def rfloor_divide(rec: Recorder, a: Any, b: Any) -> Row:
+    """Record the whole number of times a goes into b."""
+    return floor_divide(rec, b, a)
+
+
+@records("__rmod__")
+def rmod(rec: Recorder, a: Any, b: Any) -> Row:
+    """Record what a division of b by a leaves."""
+    return rec.pointwise("remainder", b, a)
+
+
+@records("round")
+def rounded(rec: Recorder, x: Any, *, decimals: int = 0) -> Row:
+    """Record the nearest whole number, halves to the even one; or so of a digit's."""
+    if decimals == 0:
+        return rec.pointwise("round", x)
+    scale = 10.0 ** abs(decimals)
+    up, down = ("mul", "div") if decimals > 0 else ("div", "mul")
+    return rec.pointwise(down, rec.pointwise("round", rec.pointwise(up, x, scale)), scale)
+
+
+@records("frac")
+def frac(rec: Recorder, x: Any) -> Row:
+    """Record x without its whole number."""
+    return rec.pointwise("sub", x, rec.pointwise("trunc", x))
 
 
 @records("__rdiv__", "__rtruediv__")
@@ -99,7 +161,15 @@ def rdiv(rec: Recorder, a: Any, b: Any) -> Row:
     return rec.pointwise("div", b, a)
 
 
-@records("pow", "float_power", "__pow__")
+@records("float_power")
+def float_power(rec: Recorder, a: Any, b: Any) -> Row:
+    """Record a to the power of b where torch computes it in the program's own dtype, float64."""
+    if rec.dtype != torch.float64:
+        raise refusal("torch.float_power computes in float64; write torch.pow")
+    return power(rec, a, b)
+
+
+@records("pow", "__pow__")
 def power(rec: Recorder, a: Any, b: Any) -> Row:
     """Record a to the power of b."""
     if isinstance(b, int | float) and not isinstance(b, bool):
@@ -107,6 +177,8 @@ def power(rec: Recorder, a: Any, b: Any) -> Row:
             return rec.pointwise("mul", a, a)
         if b == 1:
             return rec.pointwise("mul", a, 1)
+        if b == 3:
+            return rec.pointwise("mul", rec.pointwise("mul", a, a), a)
         if b == 0.5:
             return rec.pointwise("sqrt", a)
         if b == -1:
@@ -130,38 +202,6 @@ def square(rec: Recorder, x: Any) -> Row:
 def positive(rec: Recorder, x: Any) -> Row:
     """Return x itself."""
     return rec.row(x.trailing, x.value, x.kind)
-
-
-@records("log2", "log10")
-def log2(rec: Recorder, x: Any) -> Row:
-    """Refuse logarithms of other bases, which are not ln x over a constant to the last bit."""
-    raise refusal("log2 and log10; write torch.log(x) / math.log(base)")
-
-
-@records("exp2")
-def exp2(rec: Recorder, x: Any) -> Row:
-    """Record 2 to the power of x."""
-    return rec.pointwise("exp", rec.pointwise("mul", x, math.log(2)))
-
-
-@records("sinh")
-def sinh(rec: Recorder, x: Any) -> Row:
-    """Record sinh x, by differences from 1 so that it is exact near 0."""
-    up, down = rec.pointwise("expm1", x), rec.pointwise("expm1", -x)
-    return rec.pointwise("div", rec.pointwise("sub", up, down), 2)
-
-
-@records("cosh")
-def cosh(rec: Recorder, x: Any) -> Row:
-    """Record cosh x."""
-    up, down = rec.pointwise("exp", x), rec.pointwise("exp", -x)
-    return rec.pointwise("div", rec.pointwise("add", up, down), 2)
-
-
-@records("tan")
-def tan(rec: Recorder, x: Any) -> Row:
-    """Record tan x."""
-    return rec.pointwise("div", rec.pointwise("sin", x), rec.pointwise("cos", x))
 
 
 @records("where")
@@ -222,12 +262,3 @@ def addcmul(rec: Recorder, x: Any, a: Any, b: Any, *, value: Any = 1) -> Row:
 def addcdiv(rec: Recorder, x: Any, a: Any, b: Any, *, value: Any = 1) -> Row:
     """Record x + value·a/b."""
     return add(rec, x, a / b, alpha=value)
-
-
-@records("logaddexp")
-def logaddexp(rec: Recorder, a: Any, b: Any) -> Row:
-    """Record ln(exp a + exp b)."""
-    same = rec.pointwise("eq", a, b)
-    apart = rec.pointwise("where", same, 0.0, rec.pointwise("sub", a, b))
-    tail = rec.pointwise("log1p", torch.exp(-torch.abs(apart)))
-    return rec.pointwise("add", rec.pointwise("maximum", a, b), tail)
