@@ -42,6 +42,17 @@ AWAITED: dict[str, str] = {
         ),
         _CIRCLES,
     ),
+    **dict.fromkeys(
+        (
+            "list outside", "deque outside", "dict outside", "item of a dict outside",
+            "attribute of a helper", "method of a helper", "count on a helper",
+            "helper kept by the cell", "class attribute written", "global written",
+            "closure written", "queue",
+        ),
+        "what a cell writes outside of itself is written once, when it is traced",
+    ),
+    "parameter of a subclass": "a parameter's own __torch_function__ is not asked",
+    "wrong layer": "a constructor lets bare errors through",
     "change under torch.compile": "a compiled layer does not see what changed",
     "change under a stream": "an open stream does not see what changed",
     "copy of a stream": "a stream cannot be copied",

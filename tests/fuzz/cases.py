@@ -14,11 +14,11 @@ import torch
 
 from fuzz import checks
 from fuzz.awaited import AWAITED
-from fuzz.cells import CellSource, Change, Statement, draw_cell, read_node
+from fuzz.cells import CellSource, Change, Statement, draw_cell, read_node, record_statement
 from fuzz.checks import FindingError, NoCaseError
 from fuzz.expressions import Node
-from fuzz.operations import SMALLER, Operation, Situation, draw_operations
-from fuzz.reads import Way
+from fuzz.operations import SMALLER, Operation, Situation, draw_operations, recorded
+from fuzz.reads import Record, Way
 
 HEAD = """\
 import sys; sys.path.insert(0, "tests")  # from the root of the repository
@@ -56,6 +56,13 @@ class Case:
         nodes = self.cell.nodes() if self.cell else []
         more = ["checkpoint="] if "checkpoint" in self.options else []
         more += ["pair form"] if self.cell and self.cell.form == "pair" else []
+        for operation in self.operations:
+            if operation.arguments.get("resets") in ("mask", "list", "index"):
+                more.append("reset of a stream's rows")
+            if operation.arguments.get("copies"):
+                more.append("copy of a stream")
+        statements = self.cell.statements if self.cell else []
+        more += [s.kind for s in statements if s.kind]
         return [*(n.kind for n in nodes if n.kind), *(o.kind for o in self.operations), *more]
 
 
@@ -77,8 +84,18 @@ def draw_case(seed: int, every: bool = True, compiling: float = 0.0) -> Case:
     start = f"Recurrent(UserCell({size}, {hidden}), {size}, {hidden}" if built else f"Recurrent(UserCell, {size}, {hidden}"  # fmt: skip
     options = _options(random, layers, both, wanted)
     now = _situation(options, size)
-    now.changes = cell.changes
+    now.changes, now.records, now.user = cell.changes, cell.records, True
     return Case(seed, cell, start, options, draw_operations(random, now, wanted, compiling))
+
+
+def case_of_record(record: Record) -> Case:
+    """Return the plain case of one way of writing."""
+    written = record_statement(record, 1, Node("torch.tanh(x)", 2))
+    statements = [written, Statement("h = torch.tanh(x[:, :1] + h)", [])]
+    cell = CellSource("cell", 2, {"h": 3}, False, statements, Node("h", 3), [Node("h", 3)], [])
+    read, clear = record.read.replace("{k}", "1"), record.clear.replace("{k}", "1")
+    operation = recorded(record.name, read, clear, {"T": 2, "B": 2, "seed": 1})
+    return Case(0, cell, "Recurrent(UserCell, 2, 3", {}, [operation, operation])
 
 
 def case_of(way: Way, change: Change) -> Case:
@@ -138,7 +155,7 @@ def _ours(random: Random, seed: int, wanted: Callable[[str], bool], compiling: f
         if random.random() < 0.2:
             options["batch_first"] = True
         now = _situation(options, size)
-        now.plain, now.streams, now.transforms = False, False, False
+        now.plain, now.streams, now.transforms, now.drop_in = False, False, False, True
         start = f"recurra.{name}({size}, {hidden}"
     else:
         options = _options(random, layers, both, wanted)

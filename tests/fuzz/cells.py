@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 
 from fuzz.expressions import Grammar, Node, atom
-from fuzz.reads import FUNCTIONS, NUMBERS, TENSORS, Way
+from fuzz.reads import FUNCTIONS, NUMBERS, RECORDS, TENSORS, Record, Way
 
 
 @dataclass
@@ -16,6 +16,8 @@ class Statement:
     lines: str
     children: list[Node]
     init: list[str] = field(default_factory=list)
+    top: list[str] = field(default_factory=list)
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class CellSource:
     output: Node
     new: list[Node]
     changes: list[Change]
+    records: list[tuple[str, str, str]] = field(default_factory=list)  # kind, how to read and clear
 
     def nodes(self) -> list[Node]:
         roots = [*(c for s in self.statements for c in s.children), self.output, *self.new]
@@ -50,7 +53,12 @@ class CellSource:
     def source(self) -> str:
         """Return the lines before the class, and the class."""
         nodes = self.nodes()
-        tops = _once(line for node in nodes for line in node.top)
+        tops = _once(
+            [
+                *(line for s in self.statements for line in s.top),
+                *(line for node in nodes for line in node.top),
+            ]
+        )
         bodies = _once(line for node in nodes for line in node.body)
         inits = _once(
             [
@@ -114,6 +122,13 @@ def draw_cell(random: Random, wanted: Callable[[str], bool], entered: bool) -> C
         if statement is not None:
             statements.append(statement)
             changes += more
+    records = []
+    if random.random() < 0.1:
+        written = [record for record in RECORDS if wanted(record.name)]
+        if written:
+            record, k = random.choice(written), grammar.number()
+            statements.append(record_statement(record, k, grammar.leaf(grammar.width())))
+            records.append((record.name, record.read.replace("{k}", str(k)), record.clear.replace("{k}", str(k))))  # fmt: skip
     new = [_new_state(random, grammar, name, n) for name, n in states.items()]
     # Each new state gets a name, so that the output may be one of them.
     for name, node in zip(states, new, strict=True):
@@ -125,7 +140,7 @@ def draw_cell(random: Random, wanted: Callable[[str], bool], entered: bool) -> C
         output = grammar.rows(size(), 1)
     return CellSource(
         form, input_size, states, entered, statements, output,
-        [Node(f"new_{name}", n) for name, n in states.items()], changes,
+        [Node(f"new_{name}", n) for name, n in states.items()], changes, records,
     )  # fmt: skip
 
 
@@ -216,6 +231,14 @@ def _read(
     node, changes = read_node(way, k, n, grammar.rows(n, 1), form, number(random))
     grammar.variables[f"r{k}"] = n
     return Statement(f"r{k} = {{0}}", [node]), changes
+
+
+def record_statement(record: Record, k: int, of: Node) -> Statement:
+    """Return the line of `forward` that writes `of` down."""
+    line = record.line.replace("{k}", str(k)).replace("{v}", "{0}")
+    top = [text.replace("{k}", str(k)) for text in record.top]
+    init = [text.replace("{k}", str(k)) for text in record.init]
+    return Statement(line, [of], init, top, record.name)
 
 
 NUMBER_FORMS = (

@@ -24,17 +24,58 @@ import torch
 import torch.nn.functional as F
 import torch.nn.utils.prune
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 import recurra
 from recurra import Recurrent, use_backend
 from recurra.errors import BackendError, RecurraError
 
 __all__ = [
-    "DTYPE", "F", "Fraction", "MappingProxyType", "Recurrent", "SimpleNamespace", "argparse", "array",
-    "bad_call", "bad_stream", "call", "collections", "compiled", "contextvars", "copied", "dataclass",
-    "dataclasses", "dead", "elsewhere", "enum", "frozen", "functools", "in_place", "loaded", "nn", "np",
-    "ones", "os", "pickled", "recurra", "step", "stream", "threading", "through", "together", "torch",
-    "transformed", "types", "users", "weakref",
+    "DTYPE",
+    "F",
+    "Fraction",
+    "MappingProxyType",
+    "Recurrent",
+    "SimpleNamespace",
+    "argparse",
+    "array",
+    "bad_call",
+    "bad_layer",
+    "bad_stream",
+    "call",
+    "collections",
+    "compiled",
+    "contextvars",
+    "copied",
+    "dataclass",
+    "dataclasses",
+    "dead",
+    "elsewhere",
+    "enum",
+    "frozen",
+    "functools",
+    "hooked",
+    "in_place",
+    "inference",
+    "like_torch",
+    "loaded",
+    "nn",
+    "np",
+    "ones",
+    "os",
+    "pickled",
+    "recorded",
+    "recurra",
+    "step",
+    "stream",
+    "threading",
+    "through",
+    "together",
+    "torch",
+    "transformed",
+    "types",
+    "users",
+    "weakref",
 ]  # fmt: skip
 
 DTYPE = torch.float64
@@ -119,24 +160,29 @@ def call(
     compare(got, wanted, moved if between is None else None)
 
 
+class _Rounding(TorchFunctionMode):
+    """Moves what every operation gives by a little, as another order of its sums may."""
+
+    def __init__(self, eps: float, zeros: float) -> None:
+        self.eps, self.zeros = eps, zeros
+        self.draws = torch.Generator().manual_seed(1)
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        out = function(*args, **(kwargs or {}))
+        name = getattr(function, "__name__", "")
+        new = type(out) is torch.Tensor and out.is_floating_point() and out._base is None
+        if not new or name.endswith("_") or any(out is a for a in args):
+            return out
+        noise = torch.randn(out.shape, generator=self.draws, dtype=out.dtype)
+        return out * (1 + self.eps * noise) + self.zeros * noise
+
+
 def _forward_moved(layer: nn.Module, x: Tensor, options: dict[str, object], grad: str) -> Outcome:
-    """Run the loop with x and the states of every step a little off, as rounding may have them."""
-    eps = _EPS[x.dtype]
-    g = torch.Generator().manual_seed(1)
-
-    def near(value: Tensor) -> Tensor:
-        return value * (1 + eps * torch.randn(value.shape, generator=g, dtype=value.dtype))
-
-    def hook(cell: nn.Module, given: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return tuple(map(near, given))
-
-    cells = list(layer.cells) if isinstance(layer, Recurrent) else []
-    hooks = [cell.register_forward_pre_hook(hook) for cell in cells]
-    try:
-        return _forward(layer, x if cells else near(x), options, "eager", grad)
-    finally:
-        for each in hooks:
-            each.remove()
+    """Run the loop with its rounding moved: what moves far is no fault of the other's."""
+    with _Rounding(_EPS[x.dtype], 1e-15 if grad == "second" else 0.0):
+        return _forward(layer, x, options, "eager", grad)
 
 
 _EPS = {torch.float64: 1e-12, torch.float32: 1e-6}
@@ -505,6 +551,100 @@ def transformed(layer: nn.Module, T: int, B: int, *, seed: int = 0, by: str = "v
     compare(got, wanted)
 
 
+def inference(layer: nn.Module, T: int, B: int, *, seed: int = 0) -> None:
+    """Call in inference mode, with an x made inside of it."""
+    COUNTS["calls in inference mode"] += 1
+    with torch.inference_mode():
+        x = _arguments(layer, T, B, seed, False, False, False, "plain", DTYPE, False)[0].clone()
+        wanted = _forward(layer, x, {}, "eager")
+        moved = lambda: _forward_moved(layer, x, {}, "none")  # noqa: E731
+        compare(_forward(layer, x, {}, "native"), wanted, moved)
+
+
+def recorded(
+    layer: nn.Module, T: int, B: int, *, read: Callable[[], list[Tensor]], clear: str,
+    space: dict[str, Any], seed: int = 0,
+) -> None:  # fmt: skip
+    """Hold what a cell writes down to what it writes in the loop, in order."""
+    COUNTS["calls of cells that write"] += 1
+    x, _ = _arguments(layer, T, B, seed, False, False, False, "plain", DTYPE, False)
+    found = []
+    for name in ("native", "native", "eager"):
+        exec(clear, space)
+        outcome = _forward(layer, x, {}, name)
+        if outcome.error is None:
+            for k, value in enumerate(read()):
+                if type(value) is not torch.Tensor:
+                    raise FindingError("not a tensor was written", type(value).__name__)
+                outcome.values[f"written {k}"] = value.detach().to(DTYPE)
+        found.append(outcome)
+    for got in found[:2]:
+        if got.values.keys() != found[2].values.keys():
+            raise FindingError("something else was written", f"{len(got.values)} values, not {len(found[2].values)}")  # fmt: skip
+        compare(got, found[2])
+
+
+def hooked(layer: nn.Module, T: int, B: int, *, seed: int = 0, pre: bool = False) -> None:
+    """Call with a hook on all modules: it runs as often as in the loop, and does what it does."""
+    COUNTS["calls with hooks on all modules"] += 1
+    x, _ = _arguments(layer, T, B, seed, False, False, False, "plain", DTYPE, False)
+    outcomes, calls = [], []
+    for name in ("auto", "eager"):
+        count: collections.Counter[str] = collections.Counter()
+
+        def hook(m: nn.Module, given: Any, out: Any = None, count: Any = count) -> Any:
+            count[type(m).__name__] += 1
+            if isinstance(m, nn.Linear) and not pre:
+                return out * 1.5
+            return None
+
+        register = (
+            nn.modules.module.register_module_forward_pre_hook if pre
+            else nn.modules.module.register_module_forward_hook
+        )  # fmt: skip
+        handle = register(hook)
+        try:
+            outcomes.append(_forward(layer, x, {}, name))
+        finally:
+            handle.remove()
+        calls.append(count)
+    compare(*outcomes)
+    if calls[0] != calls[1]:
+        raise FindingError("hooks on all modules are not called as in the loop", f"{dict(calls[0])}, not {dict(calls[1])}")  # fmt: skip
+
+
+def like_torch(layer: nn.Module, T: int, B: int, *, seed: int = 0, form: str = "plain") -> None:
+    """Hold a drop-in to torch.nn's own layer."""
+    COUNTS["drop-ins beside torch.nn"] += 1
+    kind = getattr(nn, type(layer).__name__)
+    options = {name: getattr(layer, name) for name in ("num_layers", "bias", "batch_first", "bidirectional", "proj_size")}  # fmt: skip
+    if isinstance(layer, nn.LSTM):
+        other = kind(layer.input_size, layer.hidden_size, **options).double()
+    else:
+        options.pop("proj_size")
+        other = kind(layer.input_size, layer.hidden_size, **options).double()
+    try:
+        other.load_state_dict(layer.state_dict())
+    except RuntimeError:  # its parameters were changed in kind
+        return
+    x, given = _arguments(layer, T, B, seed, False, False, form == "state", "plain", DTYPE, True)
+    hx = given.get("hx")
+    found = []
+    for m in (layer, other):
+        whole: Any = x
+        if form == "unbatched":
+            whole = x[0] if layer.batch_first else x[:, 0]
+        if form == "packed":
+            lengths = torch.randint(1, T + 1, (B,), generator=torch.Generator().manual_seed(seed))
+            whole = nn.utils.rnn.pack_padded_sequence(x, lengths, layer.batch_first, False)
+        outcome = _plain(lambda m=m, whole=whole: m(whole, hx))
+        outcome.values = {n: v for n, v in outcome.values.items() if v.is_floating_point()}
+        leaves = [x] + ([hx] if isinstance(hx, Tensor) else list(hx or ()))
+        _backward(outcome, leaves, "first", seed)
+        found.append(outcome)
+    compare(*found)
+
+
 # What is done to a layer.
 
 
@@ -600,6 +740,19 @@ def bad_call(layer: nn.Module, *given: object, **named: object) -> None:
     if got.error is None and wanted.error is None and not all(isinstance(v, Tensor) and v.layout is torch.strided for v in got.values.values()):  # fmt: skip
         return
     compare(got, wanted)
+
+
+def bad_layer(make: Callable[[], object]) -> None:
+    """Build a layer with what may be wrong: an error of Recurra's, or it is taken."""
+    COUNTS["wrong layers"] += 1
+    try:
+        make()
+    except RecurraError:
+        return
+    except Exception as error:
+        raise FindingError(
+            f"a bare {type(error).__name__} of a constructor", repr(error)
+        ) from error
 
 
 def bad_stream(layer: nn.Module, use: Callable[[object], object], batch_size: object = 2) -> None:

@@ -41,6 +41,9 @@ class Situation:
     double: bool
     plain: bool  # whether x, lengths and resets are as Recurrent takes them
     input_size: int
+    records: list[tuple[str, str, str]] = field(default_factory=list)
+    user: bool = False  # whether the cell is the user's
+    drop_in: bool = False
 
 
 def draw_operations(
@@ -53,6 +56,13 @@ def draw_operations(
         ways += [(1, _threads), (1, _nan), (2, _bad)]
         if now.streams:
             ways += [(3, _stream), (1, _bad_stream)]
+        ways += [(1, _inference), (1, _global_hook), (1, _bad_layer)]
+        if now.records:
+            ways += [(8, _recorded)]
+        if now.drop_in:
+            ways += [(6, _like_torch)]
+        else:
+            ways += [(1, _option)]
         if now.transforms:
             ways += [(1, _transform)]
         draw = random.choices([way for _, way in ways], [weight for weight, _ in ways])[0]
@@ -145,6 +155,86 @@ def _transform(random: Random, now: Situation, wanted: Callable[[str], bool], k:
     arguments = {"T": 2, "B": 2, "seed": random.randrange(1000), "by": by}
     template = "transformed(layer, {T}, {B}, seed={seed}, by={by})"
     return [Operation(f"torch.func {by}", template, arguments)]
+
+
+def recorded(kind: str, read: str, clear: str, arguments: dict[str, object]) -> Operation:
+    """Return a call after which what the cell wrote down is compared."""
+    template = "recorded(layer, {T}, {B}, seed={seed}, " + _braced(f"read=lambda: {read}, clear={clear!r}") + ", space=globals())"  # fmt: skip
+    return Operation(kind, template, arguments)
+
+
+def _few(random: Random) -> dict[str, object]:
+    return {"T": random.choice((1, 2, 4)), "B": random.choice((1, 3)), "seed": random.randrange(1000)}  # fmt: skip
+
+
+def _recorded(random: Random, now: Situation, wanted: Callable[[str], bool], k: int) -> list[Operation]:  # fmt: skip
+    kind, read, clear = random.choice(now.records)
+    return [recorded(kind, read, clear, _few(random))]
+
+
+def _inference(random: Random, now: Situation, wanted: Callable[[str], bool], k: int) -> list[Operation]:  # fmt: skip
+    return [Operation("inference mode", "inference(layer, {T}, {B}, seed={seed})", _few(random))]
+
+
+def _global_hook(random: Random, now: Situation, wanted: Callable[[str], bool], k: int) -> list[Operation]:  # fmt: skip
+    arguments = _few(random) | {"pre": random.random() < 0.5}
+    template = "hooked(layer, {T}, {B}, seed={seed}, pre={pre})"
+    return [Operation("hook on all modules", template, arguments)]
+
+
+def _like_torch(random: Random, now: Situation, wanted: Callable[[str], bool], k: int) -> list[Operation]:  # fmt: skip
+    arguments = _few(random) | {"form": random.choice(("plain", "packed", "unbatched", "state"))}
+    return [Operation("torch.nn beside", "like_torch(layer, {T}, {B}, seed={seed}, form={form})", arguments)]  # fmt: skip
+
+
+def _option(random: Random, now: Situation, wanted: Callable[[str], bool], k: int) -> list[Operation]:  # fmt: skip
+    if not now.transforms or not now.double:
+        return []
+    changed = random.choice(
+        ("layer.truncate = 2", "layer.truncate = None", "layer.clip_state_grad = 0.1",
+         "layer.clip_state_grad = None", "layer.batch_first = not layer.batch_first")
+    )  # fmt: skip
+    call = _call(random, now)
+    if call.arguments["grad"] == "second":
+        call.arguments["grad"] = "first"
+    back = "layer.truncate = layer.clip_state_grad = None"
+    other = (
+        ""
+        if "batch_first" in changed
+        else f"layer.truncate = layer.clip_state_grad = None; {changed}"
+    )
+    return [Operation("layer's option", other or changed), call, Operation("layer's option", back)]
+
+
+_LAYERS = (
+    "Recurrent({c}, 'a', 3)", "Recurrent({c}, 0, 3)", "Recurrent({c}, 2, -1)", "Recurrent({c}, 2, 3, 0)", "Recurrent({c}, 2.5, 3)",
+    "Recurrent({c}, True, 3)", "Recurrent({c}, 2, None)", "Recurrent({c}, 2, 3, num_layers='2')", "Recurrent({c}, 2, 3, dropout='x')",
+    "Recurrent({c}, 2, 3, dropout=2)", "Recurrent({c}, 2, 3, dropout=float('nan'))", "Recurrent({c}, 2, 3, dropout=None)",
+    "Recurrent({c}, 2, 3, checkpoint='yes')", "Recurrent({c}, 2, 3, checkpoint=-1)", "Recurrent({c}, 2, 3, truncate=0)",
+    "Recurrent({c}, 2, 3, truncate=1.5)", "Recurrent({c}, 2, 3, truncate=[1])", "Recurrent({c}, 2, 3, clip_state_grad=-1)",
+    "Recurrent({c}, 2, 3, clip_state_grad='a')", "Recurrent({c}, 2, 3, clip_state_grad=float('nan'))", "Recurrent({c}, 2, 3, nope=1)",
+    "Recurrent(None, 2, 3)", "Recurrent(3, 2, 3)", "Recurrent('nope', 2, 3)", "Recurrent(nn.Linear, 2, 3)", "Recurrent(nn.Linear(2, 3), 2, 3)",
+    "Recurrent(nn.Identity, 2, 3)", "Recurrent(nn.Module, 2, 3)", "Recurrent(nn.Module(), 2, 3)", "Recurrent(dict, 2, 3)", "Recurrent(lambda x: x, 2, 3)",
+    "Recurrent({c}, 2, 3, state_sizes=3)", "Recurrent({c}, 2, 3, state_sizes=dict())", "Recurrent({c}, 2, 3, state_sizes=dict(h='a'))",
+    "Recurrent({c}, 2, 3, state_sizes='h')", "Recurrent({c}, 2, 3, state_sizes=[1])", "Recurrent(nn.Linear, 2, 3, state_sizes=dict(h=3))",
+    "Recurrent(nn.Linear, 2, 3, state_sizes=dict(h=(4, 4)))", "Recurrent({c}, 2**40, 3)", "Recurrent({c}, 2, 3, 2**70)",
+    "Recurrent(nn.GRUCell, 2, 3, bias='a')", "Recurrent(nn.MultiheadAttention, 4, 2, state_sizes=('h',))", "Recurrent({c}())",
+    "recurra.LSTM('a', 3)", "recurra.LSTM(2, 0)", "recurra.LSTM(2, 3, 0)", "recurra.LSTM(2, 3, dropout=2)", "recurra.LSTM(2, 3, dropout='a')",
+    "recurra.LSTM(2, 3, proj_size=-1)", "recurra.LSTM(2, 3, proj_size=3)", "recurra.LSTM(2, 3, proj_size='a')", "recurra.GRU(2, 3, proj_size=1)",
+    "recurra.RNN(2, 3, nonlinearity='nope')", "recurra.RNN(2, 3, nonlinearity=3)", "recurra.RNN(2, 3, bidirectional='yes')", "recurra.GRU(2, None)",
+    "recurra.GRU(2, 3, batch_first='no')", "recurra.GRU(2, 3, bias=None)", "recurra.GRU(2.5, 3)", "recurra.GRU(True, 3)", "recurra.LSTM(2, 3, 1.5)",
+    "recurra.LSTM(2, 3, nope=1)", "recurra.GRU(2, 3, dtype=torch.int64)", "recurra.GRU(2, 3, device='nope')",
+)  # fmt: skip
+
+
+def _bad_layer(random: Random, now: Situation, wanted: Callable[[str], bool], k: int) -> list[Operation]:  # fmt: skip
+    cell = "UserCell" if now.user and random.random() < 0.5 else "'gru'"
+    made = (
+        random.choice(_LAYERS)
+        .replace("{c}()", "UserCell" if now.user else "nn.GRUCell")
+        .replace("{c}", cell)
+    )
+    return [Operation("wrong layer", _braced(f"bad_layer(lambda: {made})"))]
 
 
 def _stream(random: Random, now: Situation, wanted: Callable[[str], bool], k: int) -> list[Operation]:  # fmt: skip

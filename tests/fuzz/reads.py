@@ -192,6 +192,7 @@ TENSORS = (
     way("memory shared with NumPy", "self.t{k}.to(x.dtype)", "m.a{k}[:] = {v}", init="self.a{k} = np.full({n}, 0.75); self.t{k} = torch.from_numpy(self.a{k})"),
     way("list as a tensor", "torch.tensor(self.d{k}, dtype=x.dtype)", "m.d{k}[0] = {v}", init="self.d{k} = [0.75] * {n}"),
     way("integer buffer as an index", "torch.full(({n},), 0.75, dtype=x.dtype)[self.u{k}] * 1.0", "m.u{k}.zero_()", init="self.register_buffer('u{k}', torch.arange({n}))"),
+    way("parameter of a subclass", "self.w{k}", "Doubled{k}.by = {v}", "m.w{k}.data.mul_(2)", top="class Doubled{k}(nn.Parameter):\n    by = 2.0\n    @classmethod\n    def __torch_function__(cls, function, types, args=(), kwargs=None):\n        out = super().__torch_function__(function, types, args, kwargs or dict())\n        return out * cls.by if getattr(function, '__name__', '') in ('mul', '__mul__') else out", init="self.w{k} = Doubled{k}(torch.full(({n},), 0.75, dtype=DTYPE))"),
     way("boolean buffer", "torch.where(self.u{k}, 0.75, x.new_ones({n}))", "m.u{k}.fill_(False)", "m.u{k}.logical_not_()", init="self.register_buffer('u{k}', torch.ones({n}, dtype=torch.bool))"),
 )  # fmt: skip
 
@@ -226,4 +227,41 @@ FUNCTIONS = (
     way("partial of a function", "self.f{k}({{}})", "m.f{k}.keywords['max'] = 0.2", "m.f{k} = functools.partial(torch.clamp, min=-0.1, max=0.1)", init="self.f{k} = functools.partial(torch.clamp, min=-1, max=1)"),
     way("function with a mutable default", "act{k}({{}})", "act{k}.__defaults__[0].append(torch.sin)", top="def act{k}(a, functions=[torch.tanh]):\n    for f in functions:\n        a = f(a)\n    return a"),
     way("decorated function", "act{k}({{}})", "D{k}['by'] = {v}", top="D{k} = dict(by=0.75)\ndef scaled{k}(f):\n    @functools.wraps(f)\n    def inner(a):\n        return f(a) * D{k}['by']\n    return inner\n@scaled{k}\ndef act{k}(a):\n    return torch.tanh(a)"),
+)  # fmt: skip
+
+
+# What a cell writes outside of what it returns: `line` writes the rows {v}, `read` gives what was
+# written, as a list; `clear` forgets it.
+@dataclass(frozen=True)
+class Record:
+    """One way of writing."""
+
+    name: str
+    line: str
+    read: str
+    clear: str
+    top: tuple[str, ...] = ()
+    init: tuple[str, ...] = ()
+
+
+_AUX = "class Aux{k}:\n    def __init__(self):\n        self.kept = []\n        self.total = 0.0\n    def add(self, a):\n        self.kept.append(a)\nAUX{k} = Aux{k}()"
+RECORDS = (
+    Record("list outside", "LOG{k}.append({v})", "LOG{k}", "LOG{k}.clear()", ("LOG{k} = []",)),
+    Record("deque outside", "LOG{k}.append({v})", "list(LOG{k})", "LOG{k}.clear()", ("LOG{k} = collections.deque()",)),
+    Record("dict outside", "LOG{k}.update(a={v})", "list(LOG{k}.values())", "LOG{k}.clear()", ("LOG{k} = dict()",)),
+    Record("item of a dict outside", "LOG{k}['a'] = {v}", "list(LOG{k}.values())", "LOG{k}.clear()", ("LOG{k} = dict()",)),
+    Record("attribute of a helper", "AUX{k}.last = {v}", "[AUX{k}.last]", "AUX{k}.last = None", (_AUX,)),
+    Record("method of a helper", "AUX{k}.add({v})", "AUX{k}.kept", "AUX{k}.kept.clear()", (_AUX,)),
+    Record("sum on a helper", "AUX{k}.total = AUX{k}.total + {v}.sum()", "[torch.as_tensor(AUX{k}.total)]", "AUX{k}.total = 0.0", (_AUX,)),
+    Record("count on a helper", "AUX{k}.total += 1", "[torch.as_tensor(AUX{k}.total)]", "AUX{k}.total = 0.0", (_AUX,)),
+    Record("helper kept by the cell", "self.aux{k}.add({v})", "AUX{k}.kept", "AUX{k}.kept.clear()", (_AUX,), ("self.aux{k} = AUX{k}",)),
+    Record("own list", "self.log{k}.append({v})", "[a for m in users(layer) for a in m.log{k}]", "[m.log{k}.clear() for m in users(layer)]", (), ("self.log{k} = []",)),
+    Record("own attribute", "self.last{k} = {v}", "[m.last{k} for m in users(layer)]", "[m.__dict__.pop('last{k}', None) for m in users(layer)]", (), ("self.last{k} = None",)),
+    Record("attribute of a part", "self.part{k}.last = {v}", "[m.part{k}.last for m in users(layer)]", "[m.part{k}.__dict__.pop('last', None) for m in users(layer)]", (), ("self.part{k} = nn.Identity()",)),
+    Record("buffer in place", "self.u{k}.copy_({v}.mean().detach())", "[m.u{k}.clone() for m in users(layer)]", "[m.u{k}.zero_() for m in users(layer)]", (), ("self.register_buffer('u{k}', torch.zeros(()))",)),
+    Record("class attribute written", "UserCell.last{k} = {v}", "[UserCell.last{k}]", "UserCell.last{k} = None"),
+    Record("global written", "globals()['LAST{k}'] = {v}", "[LAST{k}]", "globals()['LAST{k}'] = None", ("LAST{k} = None",)),
+    Record("closure written", "write{k}({v})", "[read{k}()]", "write{k}(None)", ("def closed{k}():\n    n = None\n    def read():\n        return n\n    def write(v):\n        nonlocal n\n        n = v\n    return read, write\nread{k}, write{k} = closed{k}()",)),
+    Record("queue", "LOG{k}.put({v})", "list(LOG{k}.queue)", "LOG{k}.queue.clear()", ("import queue\nLOG{k} = queue.Queue()",)),
+    Record("shape outside", "LOG{k}.append(torch.tensor({v}.shape))", "LOG{k}", "LOG{k}.clear()", ("LOG{k} = []",)),
 )  # fmt: skip
