@@ -183,6 +183,7 @@ NB_MODULE(_core, m) {
   nb::set_leak_warnings(false);  // a plan may outlive the interpreter: in a module-level cell, say
   m.doc() = "The machine that runs a cell's program over time.";
 
+  watch_forks();
   m.attr("chunk_rows") = kChunkRows;
 
   nb::class_<Plan>(m, "Plan")

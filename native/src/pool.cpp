@@ -8,6 +8,9 @@
 #if defined(__linux__)
 #include <sys/mman.h>
 #endif
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
 
 namespace recurra {
 namespace {
@@ -26,8 +29,19 @@ struct Pool {
   std::size_t waiting = 0;
 };
 
+Pool& pool();
+
+Pool* watched_pool() {
+#if defined(__unix__) || defined(__APPLE__)
+  // A child may be made while another thread is inside: it would find the lock taken for good.
+  pthread_atfork([] { pool().lock.lock(); }, [] { pool().lock.unlock(); },
+                 [] { pool().lock.unlock(); });
+#endif
+  return new Pool;  // never destroyed: tensors may outlive static objects
+}
+
 Pool& pool() {
-  static Pool* one = new Pool;  // never destroyed: tensors may outlive static objects
+  static Pool* one = watched_pool();
   return *one;
 }
 

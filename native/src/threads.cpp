@@ -10,6 +10,7 @@
 #include <thread>
 
 #if defined(__unix__) || defined(__APPLE__)
+#include <dlfcn.h>
 #include <pthread.h>
 #include <signal.h>
 #endif
@@ -153,18 +154,31 @@ std::atomic<bool> forked{false};
 // threads, and locks in whatever state they were: it begins with a pool of its own.
 Pool& pool() { return *current.load(); }
 
-void prepare_once() {
+#if defined(__unix__) || defined(__APPLE__)
+// GCC's OpenMP keeps a thread's helpers in a pool, and waits for them for good in a child, which
+// has none of them: torch's own operations stand still there. So they are let go before the fork,
+// which takes some 0.1 ms, and come back with the next parallel region, in parent and child.
+void let_helpers_go() {
+  using Pause = int (*)(int);
+  static const Pause pause =
+      reinterpret_cast<Pause>(dlsym(RTLD_DEFAULT, "omp_pause_resource_all"));
+  constexpr int kSoft = 1;  // omp_pause_soft: what the program has set is kept
+  if (pause != nullptr) pause(kSoft);
+}
+#endif
+
+bool watch_once() {
   static const bool once = [] {
     current = new Pool;
 #if defined(__unix__) || defined(__APPLE__)
-    pthread_atfork(nullptr, nullptr, [] {
+    pthread_atfork(let_helpers_go, nullptr, [] {
       current = new Pool;
       forked = true;
     });
 #endif
     return true;
   }();
-  (void)once;
+  return once;
 }
 
 #if defined(_OPENMP) && !defined(RECURRA_OWN_THREADS)
@@ -187,9 +201,11 @@ bool run_on_openmp(Job&) { return false; }
 
 }  // namespace
 
+void watch_forks() { watch_once(); }
+
 void parallel(Index tasks, Index threads, void (*work)(void*, Index), void* context) {
   Job job(work, context, tasks, std::min(threads, tasks) - 1);
-  prepare_once();
+  watch_forks();
   if (job.helpers <= 0)
     job.take();
   else if (!run_on_openmp(job))

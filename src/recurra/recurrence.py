@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint as rerun_in_backward
 
-from recurra.backends import State, Steps, check_range, choose
+from recurra.backends import State, Steps, check_dense, check_range, choose
 from recurra.cells.cell import Cell
-from recurra.errors import ShapeError
+from recurra.errors import RecurraError, ShapeError
 from recurra.program.window import Window
 
 
@@ -53,7 +53,7 @@ def recur(
         fresh = tuple(torch.zeros_like(s) for s in state) if fresh is None else fresh
     steps = Steps(x, state, lengths, restart, fresh or (), reverse, window, clip_states)
     if checkpoint is None or checkpoint >= T or not torch.is_grad_enabled():
-        return choose(cell, steps)(cell, steps)
+        return _run(cell, steps)
     return _run_in_segments(cell, steps, checkpoint)
 
 
@@ -76,8 +76,32 @@ def _run_in_segments(cell: Cell, steps: Steps, size: int) -> tuple[Tensor, State
 
 
 def _run_segment(cell: Cell, part: Steps, *state: Tensor) -> tuple[Tensor, State]:
-    part = replace(part, state=state)
-    return choose(cell, part)(cell, part)
+    return _run(cell, replace(part, state=state))
+
+
+def _run(cell: Cell, steps: Steps) -> tuple[Tensor, State]:
+    """Run the cell on the backend that suits it; errors from within our own cells are explained."""
+    if torch.compiler.is_compiling():
+        return choose(cell, steps)(cell, steps)
+    try:
+        return choose(cell, steps)(cell, steps)
+    except RecurraError:
+        raise
+    except (RuntimeError, TypeError) as error:  # NotImplementedError is a RuntimeError
+        home = type(cell).__module__  # what a user's own cell raises, the user should see
+        if not home.startswith("recurra.cells.") or home == "recurra.cells.foreign":
+            raise
+        if "alloc" in str(error):  # memory is short
+            raise
+        shapes = ", ".join(f"{name} {_shape(w)}" for name, w in cell.named_parameters())
+        raise ShapeError(
+            f"{type(cell).__name__}({cell.input_size}, ...) cannot compute with the weights that "
+            f"it has now ({shapes}): {error}"
+        ) from error
+
+
+def _shape(tensor: Tensor) -> str:
+    return "nested" if tensor.is_nested else str(tuple(tensor.shape))
 
 
 def check_lengths(lengths: object, T: int, B: int, device: torch.device) -> Tensor:
@@ -91,6 +115,7 @@ def check_lengths(lengths: object, T: int, B: int, device: torch.device) -> Tens
             lengths = torch.as_tensor(lengths, dtype=torch.int64 if none else None)
         except (RuntimeError, TypeError, ValueError) as error:
             raise ShapeError(f"lengths must be whole numbers, got {lengths!r}.") from error
+    check_dense("lengths", lengths)
     if lengths.dtype not in (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8):
         raise ShapeError(f"lengths must be whole numbers, got {lengths.dtype}.")
     if lengths.shape != (B,):
@@ -98,7 +123,12 @@ def check_lengths(lengths: object, T: int, B: int, device: torch.device) -> Tens
             f"lengths must be of ({B},), one for each row, got {tuple(lengths.shape)}."
         )
     if not torch.compiler.is_compiling():  # a graph's operation looks when it runs
-        check_range(lengths, T)
+        try:
+            check_range(lengths, T)
+        except ShapeError:
+            raise
+        except RuntimeError as error:  # those of meta and fake tensors
+            raise ShapeError(f"the numbers in lengths cannot be read: {error}") from error
     return lengths.to(device=device, dtype=torch.int64)
 
 
@@ -109,13 +139,20 @@ def check_reset(
 
     Raises `ShapeError` unless it is a bool tensor of (T, B), or of (B, T) with `batch_first`.
     """
+    if isinstance(reset, Tensor):
+        check_dense("reset", reset)
     axes, wanted = ("(B, T)", (B, T)) if batch_first else ("(T, B)", (T, B))
     if not isinstance(reset, Tensor) or reset.dtype != torch.bool or reset.shape != wanted:
         got = f"{reset.dtype} of {tuple(reset.shape)}" if isinstance(reset, Tensor) else repr(reset)
         raise ShapeError(f"reset must be a bool tensor of {axes} = {wanted}, got {got}.")
+    if reset.is_meta and device.type != "meta":
+        raise ShapeError(f"reset is on meta, where it has no values, but x is on {device}.")
     return (reset.t() if batch_first else reset).to(device)
 
 
 def same_dtype(a: Tensor, b: Tensor) -> bool:
     """Return whether `a` and `b` can be computed with: of one dtype, or under autocast."""
-    return a.dtype == b.dtype or torch._C._is_any_autocast_enabled()
+    if a.dtype == b.dtype:
+        return True
+    floating = a.is_floating_point() and b.is_floating_point()
+    return floating and torch._C._is_any_autocast_enabled()

@@ -15,13 +15,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from odd_tensors import ODD
 from torch import Tensor, nn
 
 import recurra
 from recurra import Recurrent, use_backend
 from recurra.errors import RecurraError
 
-MEANT = (RecurraError, TypeError, ValueError, RuntimeError)
 T, B, I, H = 4, 3, 2, 3  # noqa: E741 - the axes' names
 ODD_VALUES = (
     None,
@@ -66,6 +66,7 @@ class Draw:
         self.name, self.layer = self.random.choice(all_layers)
         self.ours = isinstance(self.layer, Recurrent)
         self.words: list[str] = []
+        self.strange: list[Tensor] = []
         self.replaced: list[tuple[nn.Module, str, Any]] = []
         first = self.layer.batch_first
         self.x: Any = self.tensor(*((B, T, I) if first else (T, B, I)))
@@ -94,8 +95,10 @@ class Draw:
 
     def other_tensor(self, t: Tensor) -> Any:
         """Return another value in a tensor's place: of another shape, dtype, memory, content."""
+        if any(t is known for known in self.strange):
+            return t  # torch's own operations end the process on some of them
         shape = list(t.shape)
-        kind = self.random.randrange(13)
+        kind = self.random.randrange(16)
         self.words.append(f"tensor change {kind} of {shape}")
         if kind == 0 and shape:
             shape[self.random.randrange(len(shape))] += self.random.choice((-1, 1, 2, 1000))
@@ -108,6 +111,7 @@ class Draw:
         if kind == 3:
             return t[0] if shape and shape[0] else self.tensor()
         if kind == 4:
+            t = t.clamp(-100, 100) if t.is_floating_point() else t  # whole numbers have an end
             return t.to(self.random.choice(DTYPES))
         if kind == 5:
             return t.to("meta")
@@ -124,6 +128,14 @@ class Draw:
             return t.detach().clone().requires_grad_()
         if kind == 11 and shape and shape[0]:
             return t[:1].expand(t.shape)
+        if kind >= 13:
+            name = self.random.choice([*ODD])
+            self.words.append(name)
+            try:
+                self.strange.append(ODD[name](t))
+                return self.strange[-1]
+            except (RuntimeError, IndexError, NotImplementedError):
+                return t  # torch has no such tensor of these axes or this dtype
         if t.is_meta:
             return None
         return t.to_sparse() if self.random.random() < 0.3 else t.tolist()
@@ -236,7 +248,7 @@ def one(number: int, all_layers: list[tuple[str, nn.Module]]) -> str:
     try:
         with use_backend(draw.random.choice(("auto", "native"))):
             found = way()
-    except MEANT:
+    except RecurraError:
         return "refused"
     else:
         if way == draw.build:

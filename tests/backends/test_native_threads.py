@@ -143,6 +143,79 @@ def test_children_of_a_process_that_worked_in_parallel_finish(who: str) -> None:
     assert done.stdout.strip() == str([0] * 20), done.stderr
 
 
+TRAINING = """
+import os, sys, threading, time
+if "loop" in sys.argv:
+    sys.modules["recurra._core"] = None
+import warnings
+warnings.simplefilter("ignore")
+import torch
+import recurra
+from recurra import Cell, Recurrent
+
+class Mine(Cell):
+    def __init__(self, input_size, hidden_size):
+        super().__init__(input_size, {"h": hidden_size})
+        self.both = torch.nn.Linear(input_size + hidden_size, hidden_size)
+
+    def forward(self, x, h):
+        h = torch.tanh(self.both(torch.cat([x, h], -1)))
+        return h, (h,)
+
+torch.set_num_threads(2)
+H = 256  # weights of more than 32,768 numbers: torch shares them among threads
+model = torch.nn.ModuleList([
+    Recurrent("lstm", H, H), Recurrent("gru", H, H // 2, bidirectional=True),
+    recurra.GRU(H, H), Recurrent(Mine, H, H),
+])
+optimiser = torch.optim.Adam(model.parameters())
+lengths = [3, 1, 4, 0] * 4
+
+def work():
+    x = torch.randn(4, 16, H)
+    optimiser.zero_grad()
+    for layer in model:
+        x = layer(x, lengths=lengths)[0] if isinstance(layer, Recurrent) else layer(x)[0]
+    x.square().mean().backward()
+    optimiser.step()
+    with torch.no_grad():
+        model[1](x, lengths=lengths)
+
+work()
+ends, children = [], 20 if "core" in sys.argv else 5
+for k in range(children):
+    work()  # the parent has worked in parallel, and goes on to
+    child = os.fork()
+    if child == 0:
+        work()
+        if k == 0:
+            another = threading.Thread(target=work)
+            another.start()
+            another.join()
+        os._exit(0)
+    deadline, done = time.monotonic() + 20, 0
+    while not done and time.monotonic() < deadline:
+        done, status = os.waitpid(child, os.WNOHANG)
+        time.sleep(0.005)
+    if not done:
+        os.kill(child, 9)
+        done, status = os.waitpid(child, 0)
+    ends.append(os.waitstatus_to_exitcode(status))
+    if ends[-1]:
+        break
+print(ends)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
+@pytest.mark.parametrize("who", ["core", "loop"])
+def test_children_train_what_torch_shares_among_threads(who: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TRAINING, who], capture_output=True, text=True, timeout=240
+    )
+    assert done.stdout.strip() == str([0] * (20 if who == "core" else 5)), done.stderr
+
+
 def resident() -> int:
     """Return the bytes of memory that this process has."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()

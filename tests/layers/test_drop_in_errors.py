@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -22,8 +23,8 @@ pytestmark = pytest.mark.usefixtures("backend")
 Call = Callable[[nn.RNNBase], object]
 
 
-def zeros(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    return torch.zeros(shape, dtype=dtype)
+def zeros(*shape: int, dtype: torch.dtype = torch.float32, **options: Any) -> torch.Tensor:
+    return torch.zeros(shape, dtype=dtype, **options)
 
 
 def hx_for(layer: nn.RNNBase, *shape: int, **options: object) -> object:
@@ -37,6 +38,62 @@ def packed(features: int = I, **options: object) -> PackedSequence:
 
 
 X = zeros(T, B, I)
+
+
+def by_hand(sizes: object, **indices: torch.Tensor) -> PackedSequence:
+    """Return 14 steps packed as `sizes` says, which torch.nn does not look at."""
+    return packed()._replace(batch_sizes=sizes, **indices)
+
+
+# Calls that torch.nn takes, or ends in an error of another kind, and that have no meaning.
+MEANINGLESS_CALLS: dict[str, Call] = {
+    "batch_sizes 0": lambda m: m(by_hand(torch.tensor([4, 4, 3, 3, 0]))),
+    "batch_sizes negative": lambda m: m(by_hand(torch.tensor([8, 7, -1]))),
+    "batch_sizes grow": lambda m: m(by_hand(torch.tensor([3, 4, 4, 3]))),
+    "batch_sizes too few": lambda m: m(by_hand(torch.tensor([4, 3, 3]))),
+    "batch_sizes too many": lambda m: m(by_hand(torch.tensor([4, 4, 4, 4]))),
+    "batch_sizes empty": lambda m: m(by_hand(torch.tensor([], dtype=torch.int64))),
+    "batch_sizes of floats": lambda m: m(by_hand(torch.tensor([4.0, 4.0, 3.0, 3.0]))),
+    "batch_sizes in a list": lambda m: m(by_hand([4, 3, 3, 3, 1])),
+    "batch_sizes 2-d": lambda m: m(by_hand(torch.tensor([[4, 3, 3, 3, 1]]))),
+    "order beyond the rows": lambda m: m(
+        packed()._replace(sorted_indices=torch.arange(1, 5), unsorted_indices=torch.arange(4))
+    ),
+    "order of too few": lambda m: m(packed()._replace(unsorted_indices=torch.arange(3))),
+    "input sparse": lambda m: m(X.to_sparse()),
+    "hx sparse": lambda m: m(X, hx_for(m, 2, B, H, layout=torch.sparse_coo)),
+    "input complex": lambda m: m(X.to(torch.complex64)),
+    "input float16": lambda m: m(X.half()),
+    "input bool": lambda m: m(X.bool()),
+    "input array": lambda m: m(X.numpy()),
+    "hx text": lambda m: m(X, "zeros"),
+    "hx dict": lambda m: m(X, {"h": zeros(2, B, H)}),
+    "hx array": lambda m: m(X, zeros(2, B, H).numpy()),
+    "hx number": lambda m: m(X, 0),
+    "hx elsewhere": lambda m: m(X, hx_for(m, 2, B, H, device="meta")),
+}
+
+# Options that torch.nn takes without a look, or that end in an error of another kind.
+MEANINGLESS_OPTIONS: dict[str, dict[str, object]] = {
+    "bidirectional text": {"bidirectional": "yes"},
+    "bidirectional none": {"bidirectional": None},
+    "bidirectional two": {"bidirectional": 2},
+    "batch_first text": {"batch_first": "no"},
+    "bias list": {"bias": [True]},
+    "bias float": {"bias": 1.0},
+    "input size negative": {"input_size": -1},
+    "input size huge": {"input_size": 2**62},
+    "input size beyond": {"input_size": 10**30},
+    "input size text": {"input_size": "3"},
+    "input size half": {"input_size": 2.5},
+    "layers half": {"num_layers": 1.5},
+    "layers text": {"num_layers": "2"},
+    "dropout text": {"dropout": "0.5"},
+    "dropout nan": {"dropout": float("nan")},
+    "dtype whole": {"dtype": torch.int64},
+    "dtype text": {"dtype": "float32"},
+    "device unknown": {"device": "nowhere"},
+}
 
 # Calls of a layer (I, H, 2 layers) that torch.nn answers with an error.
 WRONG_CALLS: dict[str, Call] = {
@@ -256,3 +313,25 @@ def test_dropout_in_a_single_layer_is_warned_of_as_in_torch(name: str) -> None:
         said.append([str(warning.message) for warning in caught])
     assert said[0] == said[1]
     assert len(said[1]) == 1
+
+
+@every_class
+@pytest.mark.parametrize("call", MEANINGLESS_CALLS.values(), ids=MEANINGLESS_CALLS.keys())
+def test_calls_without_meaning_are_refused_in_our_words(name: str, call: Call) -> None:
+    with pytest.raises((ShapeError, ArgumentTypeError)):
+        call(getattr(recurra, name)(I, H, 2))
+
+
+@every_class
+@pytest.mark.parametrize("options", MEANINGLESS_OPTIONS.values(), ids=MEANINGLESS_OPTIONS.keys())
+def test_options_without_meaning_are_refused_in_our_words(
+    name: str, options: dict[str, object]
+) -> None:
+    with pytest.raises((ArgumentError, ArgumentTypeError)):
+        getattr(recurra, name)(**{"input_size": I, "hidden_size": H, **options})
+
+
+@every_class
+def test_one_is_an_option_as_in_torch(name: str) -> None:
+    layer = getattr(recurra, name)(I, H, bidirectional=1)
+    assert layer(X)[0].shape == (T, B, 2 * H)

@@ -1,6 +1,7 @@
 """What runs a cell over time: the eager loop (always right) and torch's own kernels."""
 
 from recurra.backends.choose import Stepper, choose, current_backend, stepper, use_backend
+from recurra.backends.memory import check_dense, is_ordinary
 from recurra.backends.records import Record, recording
 from recurra.backends.steps import State, SteppedCell, Steps, check_range
 
@@ -10,9 +11,11 @@ __all__ = [
     "SteppedCell",
     "Stepper",
     "Steps",
+    "check_dense",
     "check_range",
     "choose",
     "current_backend",
+    "is_ordinary",
     "recording",
     "stepper",
     "use_backend",

@@ -10,15 +10,17 @@ from types import TracebackType
 import torch
 from torch import Tensor
 
-from recurra.backends import eager, kernels, records, window
+from recurra.backends import eager, forks, kernels, records, window
+from recurra.backends.memory import odd
 from recurra.backends.prepare import Prepared, obstacle, prepare
 from recurra.backends.steps import State, SteppedCell, Steps
-from recurra.errors import ArgumentError, BackendError, RecurraWarning
+from recurra.errors import ArgumentError, BackendError, RecurraError, RecurraWarning
 
 try:
     from recurra.backends import native, stepping
 except ImportError:  # installed where there was no compiler
     native = None  # type: ignore[assignment]
+    forks.watch()
 
 Stepper = Callable[[Tensor], Tensor]
 Run = Callable[[SteppedCell, Steps], tuple[Tensor, State]]
@@ -100,24 +102,36 @@ def choose(cell: SteppedCell, steps: Steps) -> Run:
         from recurra.backends import operator  # torch.compile's parts are slow to import
 
         return operator.run
+    strange = odd(cell, steps)
     if records.is_recording():
         return records.run
     name = current_backend()
-    loop = eager.run if steps.window is None else window.run
+    loop = run_odd if strange else eager.run if steps.window is None else window.run
     if name == "eager":
         return loop
     if name != "torch":
-        prepared = native_or_reason(cell, steps)
+        prepared = strange or native_or_reason(cell, steps)
         if isinstance(prepared, Prepared):
             return partial(native.run_cell, prepared)
         if name == "native":
             raise BackendError(f"the backend 'native' cannot run this: {prepared}. Use 'auto'.")
-    why = kernels.refusal(cell, steps)
+    why = strange or kernels.refusal(cell, steps)
     if why is None:
         return kernels.run
     if name == "torch":
         raise BackendError(f"the backend 'torch' cannot run this: {why}. Use 'auto' or 'eager'.")
     return loop
+
+
+def run_odd(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
+    """Run the loop over a tensor that has operations of its own, which may know the loop's."""
+    loop = eager.run if steps.window is None else window.run
+    try:
+        return loop(cell, steps)
+    except RecurraError:
+        raise
+    except (RuntimeError, TypeError, AssertionError) as error:  # NotImplementedError is the first
+        raise BackendError(f"{odd(cell, steps)}, and the loop fails: {error}") from error
 
 
 def native_or_reason(cell: SteppedCell, steps: Steps) -> Prepared | str:

@@ -11,12 +11,15 @@ from recurra import _core
 from recurra.backends import eager
 from recurra.backends.clip import refuse_twice
 from recurra.backends.compiled import Compiled, Way
+from recurra.backends.for_each import for_each
 from recurra.backends.interpret import constants, set_up, step
 from recurra.backends.lowering import Lowered
-from recurra.backends.prepare import Prepared, leaves, plain
+from recurra.backends.memory import address, is_ordinary, plain
+from recurra.backends.prepare import Prepared, leaves
 from recurra.backends.rows import Rows, deal
 from recurra.backends.steps import State, SteppedCell, Steps
 from recurra.backends.window import by_age, for_each_age
+from recurra.errors import BackendError
 
 LINE = 64  # bytes: tapes begin on such a boundary
 BLOCK_BYTES = 1 << 20  # what an adjoint keeps between two sums of gradients: it stays in cache
@@ -132,7 +135,8 @@ def backward(
     dweights = [x.new_zeros(program.values[i.output].shape) for i in program.sums]
     dfresh = [d.new_zeros(d.shape) for d in dstates] if job.restart is not None else []
     offsets, _ = _tape_offsets(compiled.forward(way), T, B, x.element_size())
-    call.call.saved = [tapes.data_ptr() + o for o in offsets[: lowered.saved_count]]
+    first = address(tapes)
+    call.call.saved = [first + o for o in offsets[: lowered.saved_count]]
     call.set("loads", [own[v] for v in lowered.loads])
     call.parameters(lowered, set_up(program, [weights[v] for v in adjoint.parameters]))
     later = [d.new_zeros(()).expand(d.shape) for d in dlast]
@@ -169,16 +173,16 @@ class _Call:
         for name in ("row_of", "length_of", "position_of"):
             tensor = getattr(job.rows, name)
             if tensor is not None:
-                setattr(self.call, name, tensor.data_ptr())
+                setattr(self.call, name, address(tensor))
         if job.restart is not None:
             restart = job.restart.contiguous().view(torch.uint8)
             self.alive.append(restart)
-            self.call.restart = (restart.data_ptr(), restart.stride())
+            self.call.restart = (address(restart), restart.stride())
 
     def set(self, name: str, tensors: Sequence[Tensor]) -> None:
         tensors = [plain(t) for t in tensors]
         self.alive.extend(tensors)
-        setattr(self.call, name, [(t.data_ptr(), t.stride()) for t in tensors])
+        setattr(self.call, name, [(address(t), t.stride()) for t in tensors])
 
     def tapes(self, lowered: Lowered, block: int, like: Tensor) -> Tensor:
         """Give the run memory for what it keeps of `block` steps, and return it."""
@@ -187,7 +191,8 @@ class _Call:
         memory = _core.memory(size)
         if self.clean:
             memory.zero_()
-        self.call.tapes = [memory.data_ptr() + offset for offset in offsets]
+        first = address(memory)
+        self.call.tapes = [first + offset for offset in offsets]
         self.alive.append(memory)
         return memory
 
@@ -201,8 +206,8 @@ class _Call:
 
     def sums(self, gradients: Sequence[Tensor], fresh: Sequence[Tensor]) -> None:
         self.alive.extend((*gradients, *fresh))
-        self.call.gradients = [t.data_ptr() for t in gradients]
-        self.call.fresh_gradients = [t.data_ptr() for t in fresh]
+        self.call.gradients = [address(t) for t in gradients]
+        self.call.fresh_gradients = [address(t) for t in fresh]
 
     def go(self, lowered: Lowered, like: Tensor) -> None:
         run = _core.run_float if like.dtype == torch.float32 else _core.run_double
@@ -229,17 +234,36 @@ class _Recurrence(torch.autograd.Function):
         out, last, tapes = forward(job, tensors)
         ctx.job = job
         ctx.save_for_backward(*tensors, tapes)
+        ctx.forms = [*map(_form, (*tensors, tapes))]
         return (for_each_age(out, job.kind.way.window), *last)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
         *tensors, tapes = ctx.saved_tensors
+        if [*map(_form, (*tensors, tapes))] != ctx.forms:
+            raise BackendError(
+                "what the layer saved for its backward pass came back with other shapes or "
+                "dtypes: a hook of torch.autograd.graph.saved_tensors_hooks changed it. Let the "
+                'hook leave tensors of torch.uint8 alone, or use_backend("eager").'
+            )
+        way = ctx.job.kind.way
         if torch.is_grad_enabled():  # the gradients themselves are to be differentiated
-            way = ctx.job.kind.way
             if way.window is not None or way.clip_states is not None:
                 refuse_twice()
             return None, *_differentiable(ctx.job, tensors, gradients, ctx.needs_input_grad[1:])
-        return None, *backward(ctx.job, tensors, tapes, gradients)
+
+        def once(given: Sequence[Tensor]) -> Sequence[Tensor | None]:
+            given = [d if d.layout == torch.strided else d.to_dense() for d in given]
+            cut = way.window is not None or way.clip_states is not None
+            if cut or all(map(is_ordinary, given)):
+                return backward(ctx.job, tensors, tapes, given)
+            return _differentiable(ctx.job, tensors, given, ctx.needs_input_grad[1:])
+
+        return None, *for_each(once, gradients)
+
+
+def _form(tensor: Tensor) -> tuple[torch.Size, torch.dtype]:
+    return tensor.shape, tensor.dtype
 
 
 class _Interpreted:
@@ -260,7 +284,7 @@ def _differentiable(
     job: Job, tensors: Sequence[Tensor], gradients: Sequence[Tensor], needed: Sequence[bool]
 ) -> list[Tensor | None]:
     """Return the gradients by torch's own operations, so that they have gradients themselves."""
-    kind = job.kind
+    kind, again = job.kind, torch.is_grad_enabled()
     a, b = 1 + kind.draws, 1 + kind.draws + kind.states
     with torch.enable_grad():
         own = [t.view_as(t) if need else t for t, need in zip(tensors, needed, strict=True)]
@@ -277,5 +301,5 @@ def _differentiable(
         if not results:
             return [None] * len(needed)
         ys, ds = zip(*results, strict=True)
-        found = iter(torch.autograd.grad(ys, wanted, ds, create_graph=True, allow_unused=True))
+        found = iter(torch.autograd.grad(ys, wanted, ds, create_graph=again, allow_unused=True))
     return [next(found) if need else None for need in needed]

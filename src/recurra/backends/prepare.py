@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from recurra.backends.compiled import Compiled, compile_program
+from recurra.backends.memory import odd_weight
 from recurra.backends.steps import SteppedCell, Steps
 from recurra.errors import TraceError
 from recurra.program.trace import Traced, trace
@@ -24,6 +25,9 @@ class Prepared:
 def prepare(cell: SteppedCell, dtype: torch.dtype) -> Prepared | str:
     """Return the cell's program for x of `dtype`, or why it has none."""
     assert isinstance(cell, nn.Module)
+    odd = odd_weight(cell)  # a trace has symbols in the weights' places: it would not notice
+    if odd is not None:
+        return odd
     programs = cell.programs
     key = (dtype, fingerprint(cell))
     found = programs.known.get(key)
@@ -83,15 +87,6 @@ def obstacle(cell: SteppedCell, steps: Steps) -> str | None:
     if torch.autograd.forward_ad._current_level >= 0:
         return "the machine knows no forward-mode derivatives"
     tensors = (x, *steps.state, *steps.fresh)
-    if any(type(t) is not Tensor and type(t) is not nn.Parameter for t in tensors):
-        return f"the tensors are {type(x).__name__}"
     if any(t.dtype != x.dtype or t.device != x.device for t in tensors):
         return "the states are of another dtype or device than x"
     return None
-
-
-def plain(tensor: Tensor) -> Tensor:
-    """Return a tensor whose memory holds its numbers: torch negates and makes zeros lazily."""
-    if tensor._is_zerotensor():
-        return tensor.new_zeros(tensor.shape)
-    return tensor.resolve_neg()

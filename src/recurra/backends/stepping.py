@@ -8,8 +8,10 @@ from torch import Tensor, nn
 from recurra import _core
 from recurra.backends.compiled import Way
 from recurra.backends.interpret import set_up
-from recurra.backends.prepare import Prepared, leaves, plain, prepare
+from recurra.backends.memory import address, away, odd_weight, plain
+from recurra.backends.prepare import Prepared, leaves, prepare
 from recurra.backends.steps import SteppedCell
+from recurra.errors import BackendError
 
 MOST_ROWS = 16  # more are better shared among threads, by a call of the layer
 
@@ -28,6 +30,10 @@ class NativeStepper:
 
     def _pack(self) -> None:
         """Pack the weights, and remember which they were."""
+        device = self.state[0].device
+        odd = odd_weight(self.cell) or away(self.cell, device)  # type: ignore[arg-type]
+        if odd is not None:
+            raise BackendError(f"{odd}: open another stream.")
         self._watched = [
             (tensors, name, tensor, tensor._version, tensor.data_ptr())
             for module in self.cell.modules()
@@ -45,10 +51,10 @@ class NativeStepper:
         kind = _core.FloatStepper if like.dtype == torch.float32 else _core.DoubleStepper
         self._stepper = kind(
             lowered.plan,
-            [(w.data_ptr(), w.stride()) for w in matrices],
-            [(v.data_ptr(), v.stride()) for v in vectors],
+            [(address(w), w.stride()) for w in matrices],
+            [(address(v), v.stride()) for v in vectors],
             like.shape[0],
-            [s.data_ptr() for s in self.state],
+            [address(s) for s in self.state],
         )
 
     def push(self, x: Tensor) -> Tensor:
@@ -63,12 +69,12 @@ class NativeStepper:
             B, _ = x.shape
             out = x.new_empty(B, n)
             row, feature = x.stride()
-            self._stepper.push(1, x.data_ptr(), 0, row, feature, out.data_ptr(), 0, n)
+            self._stepper.push(1, address(x), 0, row, feature, address(out), 0, n)
             return out
         T, B, _ = x.shape
         out = x.new_empty(T, B, n)
         step, row, feature = x.stride()
-        self._stepper.push(T, x.data_ptr(), step, row, feature, out.data_ptr(), B * n, n)
+        self._stepper.push(T, address(x), step, row, feature, address(out), B * n, n)
         return out
 
 

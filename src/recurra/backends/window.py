@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from recurra.backends import eager
 from recurra.backends.clip import refuse_twice
+from recurra.backends.for_each import for_each
 from recurra.backends.steps import State, SteppedCell, Steps
 from recurra.program.window import Window
 
@@ -90,27 +91,36 @@ class _Windowed(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dout: Tensor, *dlast: Tensor) -> tuple[Tensor | None, ...]:
-        borders: _Borders = ctx.borders
         if torch.is_grad_enabled():
             refuse_twice()
-        leaves = [t for t in ctx.leaves if t.requires_grad]
-        x = ctx.leaves[0]
-        dx = x.new_zeros(borders.window.ages, *x.shape)
-        sums: list[Tensor | None] = [None] * len(leaves)
-        for which in range(borders.window.ages):
-            borders.which = which
-            found = _pass(borders, ctx.steps, ctx.results, leaves, by_age(dout), dlast)
-            if x.requires_grad and found[0] is not None:
-                for t, d in enumerate(found[0]):
-                    dx[borders.age(t), t] = d
-            for i, d in enumerate(found):
-                if d is not None:
-                    sums[i] = d if (before := sums[i]) is None else before + d
-        given = iter(sums)
-        results = [next(given) if t.requires_grad else None for t in ctx.leaves]
-        if x.requires_grad and ctx.leaving:
-            results[0] = dx
-        return None, None, *results
+
+        def once(given: Sequence[Tensor]) -> Sequence[Tensor | None]:
+            return _all_ages(ctx, given[0], given[1:])
+
+        return None, None, *for_each(once, (dout, *dlast))
+
+
+def _all_ages(ctx: Any, dout: Tensor, dlast: Sequence[Tensor]) -> list[Tensor | None]:
+    """Return the gradients of what a run was given, from those of all ages."""
+    borders: _Borders = ctx.borders
+    leaves = [t for t in ctx.leaves if t.requires_grad]
+    x = ctx.leaves[0]
+    dx = x.new_zeros(borders.window.ages, *x.shape)
+    sums: list[Tensor | None] = [None] * len(leaves)
+    for which in range(borders.window.ages):
+        borders.which = which
+        found = _pass(borders, ctx.steps, ctx.results, leaves, by_age(dout), dlast)
+        if x.requires_grad and found[0] is not None:
+            for t, d in enumerate(found[0]):
+                dx[borders.age(t), t] = d
+        for i, d in enumerate(found):
+            if d is not None:
+                sums[i] = d if (before := sums[i]) is None else before + d
+    given = iter(sums)
+    results = [next(given) if t.requires_grad else None for t in ctx.leaves]
+    if x.requires_grad and ctx.leaving:
+        results[0] = dx
+    return results
 
 
 def _pass(

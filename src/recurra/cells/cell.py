@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from recurra.cells.sizes import check_size
+from recurra.cells.sizes import check_flag, check_size
 from recurra.cells.states import StateKind, StateSize, read_states
 from recurra.program.programs import Programs
 
@@ -105,6 +105,7 @@ class Affine(nn.Module):
         input_size = check_size("input_size", input_size)
         hidden_size = check_size("hidden_size", hidden_size)
         self.gates = gates = check_size("gates", gates)
+        bias = check_flag("bias", bias)
         rows = gates * hidden_size
         columns = hidden_size if state_size is None else state_size
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size))

@@ -7,13 +7,13 @@ import numpy as np
 from recurra.errors import ArgumentError, ArgumentTypeError
 
 
-def check_size(name: str, size: object, most: int | None = None) -> int:
-    """Return `size`; raise unless it is a whole number above zero, and at most `most` if given."""
+def check_size(name: str, size: object, most: int = 1 << 40) -> int:
+    """Return `size`; raise unless it is a whole number above zero, and at most `most`."""
     if isinstance(size, bool) or not isinstance(size, int | np.integer):
         raise ArgumentTypeError(f"{name} must be a whole number, got {size!r}.")
     if size <= 0:
         raise ArgumentError(f"{name} must be at least 1, got {size}.")
-    if most is not None and size > most:
+    if size > most:
         raise ArgumentError(f"{name} must be at most {most}, got {size}.")
     return int(size)
 

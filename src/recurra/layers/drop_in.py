@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from recurra import cells
-from recurra.backends import State
+from recurra.backends import State, check_dense
 from recurra.cells.activations import Activation, resolve_activation
 from recurra.cells.cell import Cell, bind
+from recurra.cells.sizes import check_flag
 from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
 from recurra.layers.stack import run_stack
 from recurra.recurrence import same_dtype
@@ -31,6 +32,12 @@ class _DropIn(nn.RNNBase):
             raise ArgumentError(str(error)) from None
         except TypeError as error:
             raise ArgumentTypeError(str(error)) from None
+        except (RuntimeError, OverflowError) as error:
+            if "alloc" in str(error):  # memory is short
+                raise
+            raise ArgumentError(f"torch.nn cannot build this layer: {error}") from None
+        if not isinstance(self.bidirectional, int) or self.bidirectional not in (0, 1):
+            check_flag("bidirectional", self.bidirectional)  # as torch.nn looks at the others
         self._cells()  # to have the skeletons ready: under vmap none can be built
 
     def _equations(self) -> tuple[Callable[..., Cell], dict[str, object]]:
@@ -57,6 +64,7 @@ class _DropIn(nn.RNNBase):
             raise ArgumentTypeError(
                 f"input must be a tensor or a PackedSequence, got {type(input).__name__}."
             )
+        check_dense("input", input if packed is None else packed.data)
         batched = packed is not None or input.dim() == 3
         x, lengths = self._time_first(input)
         state = self._start(hx, x, packed, batched)
@@ -82,7 +90,7 @@ class _DropIn(nn.RNNBase):
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Raise `ShapeError`, in torch.nn's words, unless input fits the layer."""
         # Not `_flat_weights`, as torch.nn: torch.func may have put others in their place.
-        weight = getattr(self, self._all_weights[0][0])
+        weight = self._weight(self._all_weights[0][0])
         if not same_dtype(input, weight):
             raise ShapeError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
@@ -103,6 +111,7 @@ class _DropIn(nn.RNNBase):
     def _time_first(self, input: Any) -> tuple[Tensor, Tensor | None]:
         """Return x (T, B, I), checked, and the rows' lengths if it was packed."""
         if isinstance(input, PackedSequence):
+            _check_packed(input)
             self.check_input(input.data, input.batch_sizes)
             rows_sorted = PackedSequence(input.data, input.batch_sizes)
             padded, lengths = pad_packed_sequence(rows_sorted)
@@ -132,6 +141,8 @@ class _DropIn(nn.RNNBase):
         for k, (value, size) in enumerate(zip(given, sizes, strict=True)):
             name = "hidden size" if len(sizes) == 1 else f"hidden[{k}] size"
             wanted = (rows, x.shape[1], size) if batched else (rows, size)
+            if isinstance(value, Tensor):
+                check_dense(f"hx[{k}]" if len(sizes) > 1 else "hx", value)
             if not isinstance(value, Tensor) or tuple(value.shape) != wanted:
                 got = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
                 raise ShapeError(f"Expected {name} {wanted}, got {got}")
@@ -165,15 +176,20 @@ class _DropIn(nn.RNNBase):
         return bound
 
     def _weight(self, name: str) -> Tensor:
-        weight, first = getattr(self, name), getattr(self, self._all_weights[0][0])
-        if not isinstance(weight, Tensor):
-            raise ShapeError(f"{name} must be a tensor, got {weight}")
+        weight: Any = getattr(self, name)
+        first = getattr(self, self._all_weights[0][0])
+        for tensor in (weight, first):
+            if not isinstance(tensor, Tensor):
+                raise ShapeError(f"{name} must be a tensor, got {tensor}")
+        if weight.is_nested:  # it has no shape that could be checked
+            raise ShapeError(f"{name} must be a dense tensor, got a nested one")
         if not same_dtype(weight, first) or weight.device != first.device:
             raise ShapeError(
                 f"{name} must be {first.dtype} on {first.device}, as the other weights, "
                 f"got {weight.dtype} on {weight.device}"
             )
-        return weight
+        found: Tensor = weight
+        return found
 
 
 class RNN(_DropIn, nn.RNN):
@@ -234,6 +250,32 @@ def _skeleton(
         name.rpartition(".")[2]: (name, weight.shape) for name, weight in cell.named_parameters()
     }
     return cell, weights
+
+
+def _check_packed(packed: PackedSequence) -> None:
+    """Raise `ShapeError` unless what was packed by hand is a batch, its rows sorted by length."""
+    data, sizes = packed.data, packed.batch_sizes
+    if not isinstance(data, Tensor) or data.dim() == 0:
+        raise ShapeError(f"the data of the PackedSequence must be (steps, I), got {data!r}")
+    if not isinstance(sizes, Tensor) or sizes.dtype != torch.int64 or sizes.dim() != 1:
+        raise ShapeError(f"batch_sizes must be a 1-D tensor of torch.int64, got {sizes!r}")
+    check_dense("batch_sizes", sizes)
+    if sizes.is_meta or torch.compiler.is_compiling():
+        return
+    each = sizes.tolist()
+    fits = each and min(each) > 0 and each == sorted(each, reverse=True)
+    if not fits or sum(each) != data.shape[0]:
+        shown = f"{each[:6]}".replace("]", ", ...]" if len(each) > 6 else "]")
+        raise ShapeError(
+            "batch_sizes, the rows that have each step, must be positive, must not grow, and must "
+            f"add up to the {data.shape[0]} steps of data, got {shown} that add up to {sum(each)}"
+        )
+    for name in ("sorted_indices", "unsorted_indices"):
+        order, wanted = getattr(packed, name), torch.arange(each[0])
+        if order is None:
+            continue
+        if not isinstance(order, Tensor) or not torch.equal(order.cpu().sort()[0], wanted):
+            raise ShapeError(f"{name} must hold each of 0 to {each[0] - 1} once, got {order!r}")
 
 
 def _pack_like(packed: PackedSequence, out: Tensor) -> PackedSequence:

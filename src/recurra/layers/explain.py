@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from recurra.backends import Steps, choose, current_backend, eager, kernels
-from recurra.backends.choose import native_or_reason
+from recurra.backends.choose import native_or_reason, run_odd
 from recurra.backends.compiled import Way
 from recurra.backends.prepare import Prepared, prepare
 from recurra.cells import Cell, build_cell
@@ -148,14 +148,14 @@ def _backend(cell: Cell) -> tuple[str, str]:
         run = choose(cell, steps)
     except BackendError as error:
         return "none", str(error)
-    if run not in (eager.run, kernels.run):
+    if run not in (eager.run, run_odd, kernels.run):
         return "native", ""
     wanted = current_backend()
     if wanted == "auto":
         reason = str(native_or_reason(cell, steps))
     else:
         reason = f'use_backend("{wanted}") is set'
-    return "eager" if run is eager.run else "torch", reason
+    return "torch" if run is kernels.run else "eager", reason
 
 
 def _work(cell: Cell, dtype: torch.dtype) -> Work | None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recurra.backends import State
+from recurra.backends import State, check_dense
 from recurra.cells import build_cell
 from recurra.cells.cell import Cell
 from recurra.cells.like import like_of, zeros_like_of
@@ -215,6 +215,7 @@ class Recurrent(nn.Module):
     def _check_input(self, x: Tensor) -> Tensor:
         if not isinstance(x, Tensor):
             raise ArgumentTypeError(f"x must be a tensor, got {type(x).__name__}.")
+        check_dense("x", x)
         axes = "(B, T, I)" if self.batch_first else "(T, B, I)"
         if x.dim() != 3 or x.shape[-1] != self.input_size:
             raise ShapeError(

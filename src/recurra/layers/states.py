@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from recurra.backends import State
+from recurra.backends import State, check_dense
 from recurra.cells.cell import Cell
 from recurra.cells.states import StateKind
 from recurra.errors import ArgumentError, ShapeError
@@ -72,6 +72,7 @@ class LayerStates:
         """Return the learned state for B rows; raises `ShapeError` where it does not fit."""
 
         def rows(kind: StateKind, value: Any, *cells: int) -> Tensor:
+            check_dense("the learned state", value)
             wanted, got = (*cells, *kind.shape), tuple(value.shape)
             if got != wanted:
                 raise ShapeError(f"the learned state must be of {wanted}, got {got}.")
@@ -146,6 +147,8 @@ def _alike(kinds: tuple[StateKind, ...]) -> bool:
 def _check_one(
     name: str, value: object, kind: StateKind, axes: str, wanted: tuple[int, ...], like: Tensor
 ) -> None:
+    if isinstance(value, Tensor):
+        check_dense(f"state {name!r}", value)
     if not isinstance(value, Tensor) or value.shape != wanted:
         got = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
         raise ShapeError(f"state {name!r} must be of {axes} = {wanted}, got {got}.")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from recurra.backends import State, Stepper, stepper
+from recurra.backends import State, Stepper, check_dense, is_ordinary, stepper
 from recurra.cells.like import zeros_like_of
 from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
 from recurra.layers.stack import run_stack, together
@@ -24,7 +24,12 @@ class Stream:
 
     def __init__(self, layer: "Recurrent", batch_size: int = 1) -> None:
         self._layer, self._cells = layer, layer.cell_list()
-        self._like = zeros_like_of(self._cells[0])
+        like = zeros_like_of(self._cells[0])
+        self._like = like if is_ordinary(like) else torch.empty(0, dtype=like.dtype)
+        if not self._like.is_floating_point():
+            raise ArgumentError(
+                f"a stream needs weights of floating numbers, got {self._like.dtype}."
+            )
         fresh = layer.flat_state(layer.fresh_state(self._like, batch_size))
         with torch.inference_mode(False):  # states are written to, inside that mode or not
             self._fresh = [
@@ -67,8 +72,9 @@ class Stream:
         like = self._like
         if not isinstance(x, Tensor):
             raise ArgumentTypeError(f"x must be a tensor, got {type(x).__name__}.")
+        check_dense("x", x)
         if x.shape == self._step and x.dtype == like.dtype and x.device == like.device:
-            return self._run(x) if self._steppers else self._run(x.unsqueeze(0))[0]
+            return self._run(x) if self._is_short(x) else self._run(x.unsqueeze(0))[0]
         B, features = self._step
         batch_first = self._layer.batch_first
         fits = x.dim() == 3 and x.shape[2] == features and x.shape[0 if batch_first else 1] == B
@@ -85,8 +91,11 @@ class Stream:
         states = [tuple(s.clone() for s in own) for own in self._state]
         return together(states)
 
+    def _is_short(self, x: Tensor) -> bool:
+        return self._steppers is not None and is_ordinary(x)
+
     def _run(self, x: Tensor) -> Tensor:
-        if self._steppers and x.shape[0]:
+        if self._steppers and x.shape[0] and self._is_short(x):
             for each in self._steppers:
                 x = each(x)
             return x
@@ -94,6 +103,8 @@ class Stream:
             out, last = run_stack(self._cells, 1, x, self._copied())
         for k, own in enumerate(self._state):
             for mine, theirs in zip(own, last, strict=True):
+                if torch._is_functional_tensor(theirs):
+                    theirs = torch._from_functional_tensor(theirs)
                 mine.copy_(theirs[k])
         return out
 
