@@ -8,6 +8,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
 
 #include "../src/kernels.h"
 #include "../src/pool.h"
@@ -118,12 +121,32 @@ template <class F> void run_as(const Plan& plan, const Arguments& a) {
   run(plan, call);
 }
 
+// Multiplications and functions of one step of a plan that is pushed, for one row.
+Index work_of(const Plan& plan) {
+  Index work = 0;
+  for (const auto& part : plan.parts)
+    for (const Instruction& i : part) {
+      const bool product = i.op == Op::Linear || i.op == Op::LinearT;
+      work += product ? i.n * i.k : 8 * i.n;
+    }
+  return work;
+}
+
+// About a millisecond. Python's lock is given back for more than that; getting it again may take
+// five when other threads want it, which a short push shall not wait for.
+constexpr Index kLongWork = 4'000'000;
+
 // A stepper of floats or doubles, and the state it works on, which the caller keeps alive.
 template <class F> struct BoundStepper {
   BoundStepper(const Plan& plan, const std::vector<Given>& matrices,
                const std::vector<Given>& vectors, Index B,
                const std::vector<std::uintptr_t>& state)
-      : stepper(plan, weights(plan, matrices, vectors), B), states(pointers<F>(state)) {}
+      : states(pointers<F>(state)), work(work_of(plan) * B) {
+    const Call<F> given = weights(plan, matrices, vectors);
+    std::optional<nb::gil_scoped_release> free;
+    if (work > kLongWork) free.emplace();  // packing takes about as long as a step
+    stepper = std::make_unique<Stepper<F>>(plan, given, B);
+  }
 
   static Call<F> weights(const Plan& plan, const std::vector<Given>& matrices,
                          const std::vector<Given>& vectors) {
@@ -136,12 +159,22 @@ template <class F> struct BoundStepper {
 
   void push(Index T, std::uintptr_t x, Index x_step, Index x_row, Index x_feature,
             std::uintptr_t y, Index y_step, Index y_row) {
-    stepper.push(T, {reinterpret_cast<const F*>(x), {x_step, x_row, x_feature}},
-                 {reinterpret_cast<F*>(y), {y_step, y_row, 1}}, states);
+    auto run = [&] {
+      stepper->push(T, {reinterpret_cast<const F*>(x), {x_step, x_row, x_feature}},
+                    {reinterpret_cast<F*>(y), {y_step, y_row, 1}}, states);
+    };
+    // A thread waits for another's push without Python's lock, which that one wants back.
+    std::unique_lock<std::mutex> mine(one_at_a_time, std::defer_lock);
+    if (T <= kLongWork / (work + 1) && mine.try_lock()) return run();
+    nb::gil_scoped_release free;
+    std::lock_guard<std::mutex> lock(one_at_a_time);  // let go before the lock is taken again
+    run();
   }
 
-  Stepper<F> stepper;
+  std::unique_ptr<Stepper<F>> stepper;
   std::vector<F*> states;
+  Index work;
+  std::mutex one_at_a_time;
 };
 
 template <class F> void bind_stepper(nb::module_& m, const char* name) {
