@@ -185,7 +185,7 @@ ROWS = (
     Op("abs", 1, same, np.abs, lambda d, y, x: (d * apply("sign", x),)),
     Op("sign", 1, same, sign, none_of(1)),
     Op("exp", 1, same, np.exp, lambda d, y, x: (d * y,)),
-    Op("expm1", 1, same, np.expm1, lambda d, y, x: (d * (y + 1),)),
+    Op("expm1", 1, same, np.expm1, lambda d, y, x: (d * apply("exp", x),)),
     Op("log", 1, same, np.log, lambda d, y, x: (d / x,)),
     Op("log1p", 1, same, np.log1p, lambda d, y, x: (d / (x + 1),)),
     Op("sqrt", 1, same, np.sqrt, lambda d, y, x: (d / (2 * y),)),

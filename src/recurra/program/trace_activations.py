@@ -97,11 +97,11 @@ def threshold(rec: Recorder, x: Any, threshold: float, value: float, inplace: bo
 
 
 def exponential(rec: Recorder, x: Any, slope: float, scale: float, rate: float) -> Row:
-    """Return slope·x above 0 and scale·(exp(rate·x) - 1) elsewhere."""
-    positive = x > 0
-    lower = rec.pointwise("where", positive, 0.0, x)
+    """Return slope·x above 0 (and at NaN) and scale·(exp(rate·x) - 1) elsewhere."""
+    bends = x <= 0
+    lower = rec.pointwise("where", bends, x, 0.0)
     bent = rec.pointwise("expm1", lower if rate == 1 else lower * rate) * scale
-    return rec.pointwise("where", positive, x if slope == 1 else x * slope, bent)
+    return rec.pointwise("where", bends, bent, x if slope == 1 else x * slope)
 
 
 @records("elu")

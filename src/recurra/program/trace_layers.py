@@ -13,10 +13,15 @@ from recurra.program.trace_table import records
 
 
 def standardised(rec: Recorder, x: Row, dims: tuple[int, ...], eps: float) -> Any:
-    """Return x less its mean, over its standard deviation, along some dims."""
+    """Return x less its mean, over its standard deviation, along some dims.
+
+    Where the squares overflow the result is NaN, as torch's is, and not 0.
+    """
     centred = rec.pointwise("sub", x, mean(rec, x, dims, True))
     spread: Any = mean(rec, rec.pointwise("mul", centred, centred), dims, True)
-    return rec.pointwise("mul", centred, rec.pointwise("rsqrt", spread + eps))
+    known = spread.detach()
+    scale: Any = rec.pointwise("rsqrt", spread + eps)
+    return rec.pointwise("mul", centred, scale + (known - known))
 
 
 def scaled_and_moved(rec: Recorder, x: Any, weight: Any, bias: Any) -> Row:
