@@ -20,7 +20,14 @@ from recurra.program.trace import trace
 # fmt: off
 # Each function of the cell, x and h stands on one line: the line that the error must name.
 REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
-    "if": (lambda m, x, h: h if h.sum() > 0 else -h, "sum over all rows"),
+    "if": (lambda m, x, h: h if h.sum() > 0 else -h, "`if`.*torch.sum without dims.*torch.where"),
+    "if any": (lambda m, x, h: h if (h > 0).any() else -h, "`if`.*any without dims is over all"),
+    "if all": (lambda m, x, h: h if torch.all(h > 0) and h.max() < 2 else -h, "`if`.*all without"),
+    "while": (lambda m, x, h: next(iter(lambda: bool(h.amax() > 1), 0)), "`while`"),
+    "mean of all as a number": (lambda m, x, h: h * h.mean().item(), "read as a number.*mean"),
+    "over the mean of all": (lambda m, x, h: h / (h.abs().mean() + 1), "mean without dims.*name"),
+    "norm of all": (lambda m, x, h: h / h.norm(), "over all rows"),
+    "turned": (lambda m, x, h: h.unsqueeze(0) + 1, "batch axis is not its first"),
     "if on a row": (lambda m, x, h: h if (h > 0) else -h, "data-dependent `if`"),
     "if on a parameter": (lambda m, x, h: h if m.b[0] > 0 else -h, "data-dependent `if`"),
     "and": (lambda m, x, h: h[:, 0] and h, "data-dependent"),
@@ -50,7 +57,6 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "permute": (lambda m, x, h: h.permute(1, 0), "batch axis"),
     "flattened": (lambda m, x, h: h.reshape(-1)[: H].expand_as(h), "batch"),
     "merged": (lambda m, x, h: F.linear(h.view(-1, 2), m.W[:2, :2]).view(-1, H), "mixes rows"),
-    "new first axis": (lambda m, x, h: h.unsqueeze(0).squeeze(0), "batch axis"),
     "bare squeeze": (lambda m, x, h: h.squeeze(), "batch"),
     "stacked first": (lambda m, x, h: torch.stack([h, h]).sum(0), "batch axis"),
     "joined rows": (lambda m, x, h: torch.cat([h, h]), "batch axis"),

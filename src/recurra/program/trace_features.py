@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
+from recurra.program.trace_elsewhere import turned
 from recurra.program.trace_recorder import Recorder
 from recurra.program.trace_refusal import refusal
 from recurra.program.trace_shapes import as_row, axis_of, sizes_of
@@ -159,6 +161,9 @@ def permuted(rec: Recorder, x: Row, axes: Sequence[int]) -> Row:
 @records("transpose", "swapaxes", "swapdims")
 def transpose(rec: Recorder, x: Row, dim0: int, dim1: int) -> Row:
     """Record two axes swapped."""
+    rank = len(x.trailing) + 1
+    if {dim0 % rank, dim1 % rank} == {0, 1}:
+        return turned(rec, x)  # type: ignore[return-value]
     a, b = axis_of(x, dim0), axis_of(x, dim1)
     axes = list(range(len(x.trailing)))
     axes[a], axes[b] = axes[b], axes[a]
@@ -172,7 +177,7 @@ def matrix_transpose(rec: Recorder, x: Row) -> Row:
 
 
 @records("t", "T", "adjoint", "H")
-def turned(rec: Recorder, x: Row) -> Row:
+def full_transpose(rec: Recorder, x: Row) -> Row:
     """Refuse a transpose that moves the batch axis."""
     raise refusal("a transpose that moves the batch axis")
 
@@ -212,19 +217,61 @@ def roll(rec: Recorder, x: Row, shifts: Any, dims: Any = None) -> Row:
     return rec.arrange([x], np.roll(positions_of(x), steps, axes))
 
 
+@records("diagonal")
+def diagonal(rec: Recorder, x: Row, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Row:
+    """Record the diagonal of two axes, as the last axis."""
+    a, b = axis_of(x, dim1), axis_of(x, dim2)
+    return rec.arrange([x], positions_of(x).diagonal(offset, a, b))
+
+
+def kept_where(rec: Recorder, mask: Tensor, x: Row) -> Row:
+    """Return x where a mask of its last axes holds, 0 elsewhere."""
+    return rec.pointwise("where", rec.hold(mask.to(rec.device)), x, 0.0)
+
+
+@records("diag_embed")
+def diag_embed(rec: Recorder, x: Row, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Row:
+    """Record matrices with the last axis on their diagonal."""
+    if offset or {dim1, dim2} != {-2, -1}:
+        raise refusal("diag_embed with an offset or other dims")
+    column = rec.row((*x.trailing, 1), x.value, x.kind)
+    return kept_where(rec, torch.eye(x.trailing[-1], dtype=torch.bool), column)
+
+
+@records("tril")
+def tril(rec: Recorder, x: Row, diagonal: int = 0) -> Row:
+    """Record the lower triangle of the last two axes."""
+    _, _ = axis_of(x, -1), axis_of(x, -2)
+    return kept_where(rec, torch.ones(x.trailing[-2:], dtype=torch.bool).tril(diagonal), x)
+
+
+@records("triu")
+def triu(rec: Recorder, x: Row, diagonal: int = 0) -> Row:
+    """Record the upper triangle of the last two axes."""
+    _, _ = axis_of(x, -1), axis_of(x, -2)
+    return kept_where(rec, torch.ones(x.trailing[-2:], dtype=torch.bool).triu(diagonal), x)
+
+
+_MODES: dict[str, Any] = {"circular": "wrap", "reflect": "reflect", "replicate": "edge"}
+
+
 @records("pad")
 def pad(rec: Recorder, x: Row, pad: Any, mode: str = "constant", value: Any = None) -> Row:
     """Record features with a number put before and behind them."""
-    if mode != "constant" or len(pad) > 2 * len(x.trailing):
-        raise refusal(f"pad of mode {mode!r}, or of the batch axis")
+    if len(pad) > 2 * len(x.trailing):
+        raise refusal("pad of the batch axis")
+    if mode in _MODES:
+        sides = list(zip(pad[::2], pad[1::2], strict=True))[::-1]
+        widths = [(0, 0)] * (len(x.trailing) - len(sides)) + sides
+        return rec.arrange([x], np.pad(positions_of(x), widths, mode=_MODES[mode]))
     for k, (before, after) in enumerate(zip(pad[::2], pad[1::2], strict=True)):
         axis = len(x.trailing) - 1 - k
         if before < 0 or after < 0:
             raise refusal("pad by less than 0")
-        sides = [
+        beside = [
             rec.full((*x.trailing[:axis], n, *x.trailing[axis + 1 :]), value or 0.0, x.kind)
             for n in (before, after)
         ]
-        rows = [sides[0], x, sides[1]]
+        rows = [beside[0], x, beside[1]]
         x = joined(rec, [row for row in rows if count(row.trailing)], axis)
     return x

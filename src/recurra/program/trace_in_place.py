@@ -11,8 +11,10 @@ from recurra.program.trace_copies import expanded
 from recurra.program.trace_features import fixed_index, positions_of
 from recurra.program.trace_randoms import Random
 from recurra.program.trace_recorder import Recorder
+from recurra.program.trace_reductions import softmax
 from recurra.program.trace_refusal import refusal
-from recurra.program.trace_shapes import axis_of
+from recurra.program.trace_selection import chosen, of_kind
+from recurra.program.trace_shapes import axis_of, detach
 from recurra.program.trace_symbol import Row
 from recurra.program.trace_table import records
 from recurra.program.trace_writer import Positions, broadcast, count
@@ -74,6 +76,35 @@ def bernoulli(rec: Recorder, x: Row, p: Any = 0.5, *, generator: Any = None) -> 
     if not isinstance(p, int | float):
         raise refusal("Tensor.bernoulli_ with probabilities of each row's own")
     return rec.random(kind_of("bernoulli", x, generator, float(p)), x.trailing, x.kind)
+
+
+def exponential(rec: Recorder, x: Row, rate: float = 1.0, generator: Any = None) -> Row:
+    """Return numbers of the exponential distribution for each row, all above 0."""
+    drawn = rec.random(kind_of("uniform", x, generator), x.trailing, x.kind)
+    high = rec.pointwise("neg", rec.pointwise("log1p", rec.pointwise("neg", drawn)))
+    above = rec.pointwise("maximum", high, torch.finfo(rec.dtype).tiny)
+    return above if rate == 1 else rec.pointwise("div", above, rate)
+
+
+@records("exponential_")
+def fill_exponential(rec: Recorder, x: Row, lambd: float = 1.0, *, generator: Any = None) -> Row:
+    """Record numbers of the exponential distribution for each row."""
+    return exponential(rec, x, lambd, generator)
+
+
+@records("gumbel_softmax")
+def gumbel_softmax(
+    rec: Recorder, logits: Row, tau: float = 1, hard: bool = False, eps: float = 1e-10,
+    dim: int = -1,
+) -> Row:  # fmt: skip
+    """Record a softmax of logits and Gumbel noise; hard: its largest as 1, its gradient kept."""
+    noise = rec.pointwise("neg", rec.pointwise("log", exponential(rec, logits)))
+    heated = rec.pointwise("div", rec.pointwise("add", logits, noise), tau)
+    soft = softmax(rec, heated, dim)
+    if not hard:
+        return soft
+    which = of_kind(rec, chosen(rec, soft, dim, False)[0], rec.dtype)
+    return rec.pointwise("add", rec.pointwise("sub", which, detach(rec, soft)), soft)
 
 
 def kind_of(kind: Any, x: Row, generator: Any, p: float = 0.0) -> Random:

@@ -9,30 +9,33 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from recurra.errors import TraceError
+from recurra.program.trace_elsewhere import Turned, Whole, call_elsewhere, whole_of
 from recurra.program.trace_functions import watched
 from recurra.program.trace_memory import Memory
-from recurra.program.trace_refusal import refusal
+from recurra.program.trace_refusal import OverAllRowsError, refusal
 from recurra.program.trace_symbol import BatchSize, Leaf, Row, Symbol, each, flat, replace
 from recurra.program.trace_table import HANDLERS, OF_BATCH, name_of
 from recurra.program.trace_writer import count
 from recurra.program.trace_writes import Writes, is_in_place, no_write
 
-# What turns a tensor into numbers, and what the user wrote.
+_CHOOSE = "; write torch.where(condition, a, b), which chooses for each row"
+_TORCH = "; write it with torch's functions"
+# What turns a tensor into numbers: what the user wrote, and what to write.
 _READS = {
-    "__bool__": "a data-dependent `if`, `while`, `and` or `or` on a tensor",
-    "is_nonzero": "a data-dependent `if` on a tensor",
-    "__contains__": "`in` on a tensor",
-    "__index__": "a tensor used as an index",
-    "__array__": "NumPy, which needs numbers,",
-    "numpy": "NumPy, which needs numbers,",
-    "__reversed__": "reversed() of a tensor",
-    "__iter__": "a loop over the rows of the batch",
-    "__len__": "len() of a tensor, which is the size of the batch,",
-    "numel": "the number of all elements, which depends on the batch,",
-    "nelement": "the number of all elements, which depends on the batch,",
+    "__bool__": ("a data-dependent `if`, `while`, `and` or `or` on a tensor", _CHOOSE),
+    "is_nonzero": ("a data-dependent `if` on a tensor", _CHOOSE),
+    "__contains__": ("`in` on a tensor", "; write (x == value).any(-1)"),
+    "__index__": ("a tensor used as an index", "; write x.gather(1, index)"),
+    "__array__": ("NumPy, which needs numbers,", _TORCH),
+    "numpy": ("NumPy, which needs numbers,", _TORCH),
+    "__reversed__": ("reversed() of a tensor", "; write x.flip(-1)"),
+    "__iter__": ("a loop over the rows of the batch", "; loop over x.unbind(1)"),
+    "__len__": ("len() of a tensor, which is the size of the batch,", ""),
+    "numel": ("the number of all elements, which depends on the batch,", ""),
+    "nelement": ("the number of all elements, which depends on the batch,", ""),
     **dict.fromkeys(
         ("item", "tolist", "__float__", "__int__", "__complex__", "allclose", "equal"),
-        "a tensor read as a number",
+        ("a tensor read as a number", "; keep it a tensor"),
     ),
 }
 _RANDOM = {
@@ -55,7 +58,7 @@ class Recorder(Writes):
 
     def call(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record a call of torch, or make it if neither rows nor parameters are in it."""
-        rows = leaves = batch = foreign = False
+        rows = leaves = batch = foreign = elsewhere = False
         for value in flat((*args, *kwargs.values())):
             kind = type(value)
             if kind is Row:
@@ -64,13 +67,20 @@ class Recorder(Writes):
                 leaves = True
             elif kind is BatchSize:
                 batch = True
+            elif kind is Whole or kind is Turned:
+                elsewhere = True
             elif isinstance(value, Tensor):
                 foreign = foreign or id(value) not in self.created
         name = getattr(func, "__name__", "")
-        if not (rows or leaves or batch or foreign):
+        if not (rows or leaves or batch or foreign or elsewhere):
             return self._make(func, args, kwargs, name)
         if name in ("__repr__", "__str__", "__format__"):
             return "a traced tensor"
+        if elsewhere:
+            return call_elsewhere(self, func, args, kwargs, name, _READS)
+        own = args[0] if args and not rows and name.endswith("_") else None
+        if isinstance(own, Leaf) and self.is_unused(own):
+            return self.rebound(func, args, kwargs)
         self._check(func, args, kwargs, name, rows)
         if rows and is_in_place(name, kwargs):
             return self._record(func, args, kwargs, in_place=True)
@@ -110,7 +120,7 @@ class Recorder(Writes):
     ) -> None:
         """Refuse what reads numbers, changes tensors in place or leaves the program's dtype."""
         if name in _READS and (rows or name not in ("__len__", "__iter__", "numel", "nelement")):
-            raise refusal(f"{_READS[name]} cannot be traced")
+            raise refusal(f"{_READS[name][0]} cannot be traced{_READS[name][1]}")
         if is_in_place(name, kwargs) and not (args and isinstance(args[0], Row)):
             raise refusal(no_write(func, args, kwargs))
         if kwargs.pop("out", None) is not None:
@@ -135,6 +145,8 @@ class Recorder(Writes):
             if handler is None or in_place:
                 return self.written(func, args, kwargs)
             result = self.linked(func, args, kwargs, handler(self, *args, **kwargs))
+        except OverAllRowsError:
+            return whole_of(self, f"{name_of(func)} without dims is over all rows of the batch")
         except TraceError:
             raise
         except Exception as error:

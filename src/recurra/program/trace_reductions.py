@@ -8,7 +8,7 @@ import torch
 
 from recurra.program.trace_features import joined, part, permuted
 from recurra.program.trace_recorder import Recorder
-from recurra.program.trace_refusal import refusal
+from recurra.program.trace_refusal import OverAllRowsError, refusal
 from recurra.program.trace_shapes import axis_of, cast, detach
 from recurra.program.trace_symbol import Row
 from recurra.program.trace_table import records
@@ -18,7 +18,7 @@ from recurra.program.trace_writer import count
 def axes_of(x: Row, dim: Any) -> tuple[int, ...]:
     """Return the trailing axes that a reduction works along."""
     if dim is None or dim == () or dim == []:
-        raise refusal("a sum over all rows of the batch; name the dims")
+        raise OverAllRowsError
     if isinstance(dim, bool):
         raise refusal("a reduction whose first argument is no dim; name the arguments")
     dims = dim if isinstance(dim, tuple | list) else (dim,)
@@ -207,15 +207,25 @@ def logsumexp(rec: Recorder, x: Row, dim: Any, keepdim: bool = False) -> Row:
     return rec.pointwise("add", rec.pointwise("log", sums), top.reshape(rec.batch, *sums.trailing))
 
 
-@records("cumsum")
-def cumsum(rec: Recorder, x: Row, dim: int, *, dtype: Any = None) -> Row:
-    """Record running sums, in log₂ n rounds that each add what lies so far back."""
-    x = floating(rec, x, dtype)
+def running(rec: Recorder, op: str, x: Row, dim: int) -> Row:
+    """Return running results of an op, in log₂ n rounds that each take in what lies so far back."""
     axis = axis_of(x, dim)
     n, back = x.trailing[axis], 1
     while back < n:
         head = part(rec, x, axis, 0, back)
-        tail = rec.pointwise("add", part(rec, x, axis, back, n), part(rec, x, axis, 0, n - back))
+        tail = rec.pointwise(op, part(rec, x, axis, back, n), part(rec, x, axis, 0, n - back))
         x = joined(rec, [head, tail], axis)
         back *= 2
     return x
+
+
+@records("cumsum")
+def cumsum(rec: Recorder, x: Row, dim: int, *, dtype: Any = None) -> Row:
+    """Record running sums."""
+    return running(rec, "add", floating(rec, x, dtype), dim)
+
+
+@records("cumprod")
+def cumprod(rec: Recorder, x: Row, dim: int, *, dtype: Any = None) -> Row:
+    """Record running products."""
+    return running(rec, "mul", floating(rec, x, dtype), dim)

@@ -12,6 +12,10 @@ from recurra.errors import TraceError
 _INSIDE = (os.path.dirname(torch.__file__), os.path.dirname(__file__), "<frozen")
 
 
+class OverAllRowsError(Exception):
+    """A sum or the like over all rows: it is refused only when it is used."""
+
+
 class Refusals(threading.local):
     """The first refusal of the trace that runs in this thread.
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from recurra.program.trace_elsewhere import turned
 from recurra.program.trace_recorder import Recorder
 from recurra.program.trace_refusal import refusal
 from recurra.program.trace_symbol import BatchSize, Row
@@ -103,7 +104,7 @@ def get_device(rec: Recorder, x: Row) -> int:
 
 
 @records("stride", "data_ptr", "storage", "untyped_storage", "storage_offset", "grad_fn", "grad",
-         "_version", "backward", "register_hook", "retain_grad", "cumprod")  # fmt: skip
+         "_version", "backward", "register_hook", "retain_grad")  # fmt: skip
 def hidden(rec: Recorder, *_: Any, **others: Any) -> None:
     """Refuse what a row does not have: memory, and a place in torch's own graph."""
     raise refusal("memory, hooks and gradients of a traced tensor")
@@ -243,6 +244,8 @@ def unflatten(rec: Recorder, x: Row, dim: int, sizes: Any) -> Row:
 @records("unsqueeze")
 def unsqueeze(rec: Recorder, x: Row, dim: int) -> Row:
     """Return the same features with an axis of size 1 more."""
+    if dim in (0, -len(x.trailing) - 2):
+        return turned(rec, x.unsqueeze(1))  # type: ignore[return-value, arg-type]
     axis = axis_of(x, dim, extra=1)
     return rec.row((*x.trailing[:axis], 1, *x.trailing[axis:]), x.value, x.kind)
 

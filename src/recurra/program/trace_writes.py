@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from recurra.program.trace_leaves import Call, Ref
 from recurra.program.trace_memory import DETACHING, VIEWS, Place, by_numbers, is_basic
 from recurra.program.trace_refusal import refusal, runs_in
-from recurra.program.trace_symbol import BatchSize, Leaf, Row, replace
+from recurra.program.trace_symbol import BatchSize, Leaf, Row, each, replace
 from recurra.program.trace_table import HANDLERS, functions, name_of
 from recurra.program.trace_writer import Positions, Writer, broadcast, count
 
@@ -29,6 +30,9 @@ _UPDATES = {
     "parametrizations.py": ("a vector of its own: spectral_norm in training takes a step of power "
                             "iteration each time", "call eval(), or normalise the weight outside"),
 }  # fmt: skip
+# What gives a tensor of its own, in no way a view.
+_FRESH = {torch.zeros_like, torch.ones_like, torch.full_like, torch.empty_like, torch.clone,
+          Tensor.clone}  # fmt: skip
 _RESHAPING = {
     *("detach_", "requires_grad_", "squeeze_", "unsqueeze_", "transpose_", "swapaxes_"),
     *("swapdims_", "t_", "resize_", "resize_as_", "set_", "as_strided_"),
@@ -80,7 +84,7 @@ class Writes(Writer):
             plain = replace((args[1:], kwargs), _without_symbols)
             if isinstance(result, Row):
                 self._place(result, source, func, plain, None)
-            else:
+            elif isinstance(result, list | tuple):
                 for item, row in enumerate(result):
                     self._place(row, source, func, plain, item)
             return result
@@ -120,6 +124,32 @@ class Writes(Writer):
             raise refusal(f"{name_of(func)} changes a tensor in place; write what gives a new one")
         self.write(target, result, name_of(func))
         return target
+
+    def is_unused(self, leaf: Leaf) -> bool:
+        """Return whether a leaf was made new for the cell, and nothing else was made of it yet."""
+        step = self.steps[leaf.node]
+        if not isinstance(step, Call) or step.function not in _FRESH:
+            return False
+        later = (s for s in self.steps[leaf.node + 1 :] if isinstance(s, Call))
+        return not any(
+            isinstance(a, Ref) and a.node == leaf.node
+            for s in later
+            for a in each((s.args, dict(s.kwargs)))
+        )
+
+    def rebound(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Leaf:
+        """Record a call that changes such a leaf as one that makes another."""
+        plain = getattr(Tensor, func.__name__.rstrip("_"), None)
+        if plain is None:
+            raise refusal(no_write(func, args, kwargs))
+        new: Leaf = self.on_leaves(plain, args, kwargs)
+        leaf: Leaf = args[0]
+        if new.meta.shape != leaf.meta.shape or new.meta.dtype != leaf.meta.dtype:
+            raise refusal(no_write(func, args, kwargs))
+        leaf.node, leaf.meta = new.node, new.meta
+        return leaf
 
     def _counterpart(self, name: str) -> Any:
         plain = _COUNTERPARTS.get(name, name.rstrip("_"))
