@@ -29,13 +29,32 @@ Operand operand(const Place& p) {
   return {std::get<0>(p), std::get<1>(p), std::get<2>(p)};
 }
 
+// The ops' names as Python writes them: LinearT is linear_t.
+std::vector<std::string> op_names() {
+  std::vector<std::string> names;
+#define RECURRA_OP(Name) names.push_back(#Name);
+  RECURRA_OPS(RECURRA_OP)
+#undef RECURRA_OP
+  for (std::string& name : names) {
+    std::string snake;
+    for (std::size_t i = 0; i < name.size(); ++i) {
+      const bool upper = name[i] >= 'A' && name[i] <= 'Z';
+      if (upper && i > 0 && name[i - 1] >= 'a') snake += '_';
+      snake += upper ? static_cast<char>(name[i] - 'A' + 'a') : name[i];
+    }
+    name = snake;
+  }
+  return names;
+}
+
 void add_instruction(Plan& plan, int part, int op, const std::vector<Place>& places, Index n,
-                     Index k, int which) {
+                     Index k, int which, Index inner, Index height, Index width) {
   if (plan.sealed) throw PlanError("the plan is sealed");
   if (part < 0 || part > 2 || op < 0 || op > static_cast<int>(Op::Store) || places.empty() ||
       places.size() > 4)
     throw PlanError("no such instruction");
-  Instruction i{static_cast<Op>(op), operand(places[0]), {}, {}, {}, n, k, which, which};
+  Instruction i{static_cast<Op>(op), operand(places[0]), {}, {}, {}, n, k, which, which,
+                inner, height, width};
   if (places.size() > 1) i.a = operand(places[1]);
   if (places.size() > 2) i.b = operand(places[2]);
   if (places.size() > 3) i.c = operand(places[3]);
@@ -218,6 +237,7 @@ NB_MODULE(_core, m) {
 
   watch_forks();
   m.attr("chunk_rows") = kChunkRows;
+  m.attr("op_names") = nb::cast(op_names());
 
   nb::class_<Plan>(m, "Plan")
       .def(nb::init<>())
@@ -228,7 +248,9 @@ NB_MODULE(_core, m) {
              p.buffers.push_back({static_cast<Kind>(kind), width, index, state, number});
              return static_cast<int>(p.buffers.size()) - 1;
            })
-      .def("instruction", &add_instruction)
+      .def("instruction", &add_instruction, nb::arg("part"), nb::arg("op"), nb::arg("places"),
+           nb::arg("n"), nb::arg("k"), nb::arg("which"), nb::arg("inner") = 1,
+           nb::arg("height") = 1, nb::arg("width") = 1)
       .def("sum",
            [](Plan& p, const Place& d, const Place& x, Index n, Index k, int gradient) {
              if (p.sealed) throw PlanError("the plan is sealed");

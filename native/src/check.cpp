@@ -39,39 +39,66 @@ struct Checker {
     return o.buffer >= 0 && plan.buffers[o.buffer].kind == Kind::Strip;
   }
 
-  int operands(Op op) const {
-    if (op == Op::Zeros) return 0;
-    if (op < Op::Zeros) return 1;
-    if (op < Op::Where) return 2;
-    return op == Op::Where || op == Op::MulAdd ? 3 : 1;
+  int operands(const Instruction& i) const {
+    if (i.op == Op::Zeros) return 0;
+    if (i.op < Op::Zeros) return 1;
+    if (i.op < Op::Where) return 2;
+    if (is_matmul(i.op)) return i.c.buffer >= 0 ? 3 : 2;  // with what is added to the product
+    return i.op == Op::Where || i.op == Op::MulAdd ? 3 : 1;
   }
 
   void instruction(const Instruction& i) const {
     if (i.op == Op::Load || i.op == Op::Store) return port(i);
     if (i.op == Op::Linear || i.op == Op::LinearT) return linear(i);
     operand(i.d, i.n, true, false);
-    const int count = operands(i.op);
+    const int count = operands(i);
     const Operand* sources[] = {&i.a, &i.b, &i.c};
     for (int s = count; s < 3; ++s)
       if (sources[s]->buffer >= 0) fail("more operands than it takes");
-    const bool grouped = i.op == Op::Sum || i.op == Op::Amax || i.op == Op::Spread;
-    if (grouped && (i.k < 1 || i.k > (Index{1} << 40) / (i.n + 1))) fail("groups of no size");
-    if (i.op == Op::Spread && i.n % i.k) fail("groups that do not fit");
+    if (i.op >= Op::Sum) blocks(i);
     for (int s = 0; s < count; ++s) {
-      Index width = i.n;
-      if (i.op == Op::Sum || i.op == Op::Amax) width = i.n * i.k;
-      if (i.op == Op::Spread) width = i.n / i.k;
+      const Index width = features(i, s);
       const bool two = i.op >= Op::Add && i.op < Op::Where, choice = i.op == Op::Where && s > 0;
       operand(*sources[s], width, false, two || choice);
-      if (buffer(*sources[s]).kind == Kind::Strip) overlap(i, *sources[s], width);
+      if (buffer(*sources[s]).kind == Kind::Strip) overlap(i, *sources[s], width, s);
     }
   }
 
+  // The numbers by which a row is seen as blocks fit one another, and the row.
+  void blocks(const Instruction& i) const {
+    const Index most = Index{1} << 40;
+    auto times = [&](Index a, Index b) {
+      if (a < 1 || b < 1 || a > most / b) fail("blocks of no size");
+      return a * b;
+    };
+    if (is_matmul(i.op)) {
+      if (i.n % times(i.height, i.width)) fail("matrices that do not fit");
+      times(times(i.height, i.k), i.n), times(times(i.width, i.k), i.n);
+      return;
+    }
+    if (i.op == Op::Transpose) {
+      if (i.n % times(times(i.height, i.width), i.inner)) fail("blocks that do not fit");
+      return;
+    }
+    times(i.n, i.k);
+    if (i.n % (i.op == Op::Spread ? times(i.k, i.inner) : times(i.inner, 1)))
+      fail("groups that do not fit");
+  }
+
+  // How many features an instruction reads of its operand s.
+  static Index features(const Instruction& i, int s) {
+    if (i.op == Op::Sum || i.op == Op::Amax) return i.n * i.k;
+    if (i.op == Op::Spread) return i.n / i.k;
+    if (is_matmul(i.op) && s < 2) return i.n / (s == 0 ? i.width : i.height) * i.k;
+    return i.n;
+  }
+
   // An operand may be the result's own place (each lane is read before it is written) or apart.
-  void overlap(const Instruction& i, const Operand& s, Index width) const {
+  void overlap(const Instruction& i, const Operand& s, Index width, int which) const {
     if (s.buffer != i.d.buffer) return;
     const bool apart = s.offset + width <= i.d.offset || i.d.offset + i.n <= s.offset;
-    const bool same = s.offset == i.d.offset && width == i.n && i.op < Op::Sum;
+    const bool lanes = i.op < Op::Sum || (is_matmul(i.op) && which == 2);
+    const bool same = s.offset == i.d.offset && width == i.n && lanes;
     if (!apart && !same) fail("the result overlaps an operand");
   }
 

@@ -24,6 +24,7 @@ namespace {
 #include "angles.h"
 #include "rounding.h"
 #include "pointwise.h"
+#include "blocks.h"
 #include "products.h"
 
 template <class F> struct Table : Kernels<F> {
@@ -65,7 +66,9 @@ template <class F> struct Table : Kernels<F> {
     choices[2] = where<F, 2>; choices[3] = where<F, 3>;
     other(Op::MulAdd, mul_add<F>);
     other(Op::Zeros, zeros<F>); other(Op::Sum, sum<F>); other(Op::Amax, amax<F>);
-    other(Op::Spread, spread<F>);
+    other(Op::Spread, spread<F>); other(Op::Transpose, transposed<F>);
+    other(Op::Matmul, matmul<F, false>); other(Op::MatmulTN, matmul<F, true>);
+    other(Op::MatmulNT, matmul_turned<F>);
     this->pack = recurra::pack<F>;
     this->product = recurra::product<F>;
     this->outer = recurra::outer<F>;

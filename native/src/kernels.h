@@ -13,7 +13,7 @@ struct Strip {
   F* d;
   const F *a, *b, *c;
   Index ds, as, bs, cs;
-  Index rows, n, k;
+  Index rows, n, k, inner, height, width;
 };
 
 template <class F>

@@ -15,7 +15,7 @@ template <class F> double work_of(const Plan& plan, const Call<F>& call) {
   double work = 0;
   for (const auto& part : plan.parts)
     for (const Instruction& i : part) {
-      const bool product = i.op == Op::Linear || i.op == Op::LinearT;
+      const bool product = i.op == Op::Linear || i.op == Op::LinearT || is_matmul(i.op);
       work += static_cast<double>(i.n) * (product ? static_cast<double>(i.k) : 8);
     }
   return work * static_cast<double>(call.T) * static_cast<double>(call.B);

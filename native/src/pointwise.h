@@ -1,4 +1,4 @@
-// Pointwise instructions and those over a row's features. Included by kernels.cpp only.
+// Pointwise instructions. Included by kernels.cpp only.
 
 #define RECURRA_UNARY(Name, expression) \
   struct Name {                         \
@@ -146,41 +146,4 @@ template <class F> void mul_add(const Strip<F>& strip) {
       store_first(d + j,
                   load_first(a + j, rest) * load_first(b + j, rest) + load_first(c + j, rest), rest);
   }
-}
-
-template <class F> void sum(const Strip<F>& s) {  // d (n,) of a (n·k,)
-  constexpr Index L = kLanes<F>;
-  for (Index r = 0; r < s.rows; ++r)
-    for (Index g = 0; g < s.n; ++g) {
-      const F* a = s.a + r * s.as + g * s.k;
-      V<F> sums = {};
-      Index j = 0;
-      for (; j + L <= s.k; j += L) sums += load(a + j);
-      if (j < s.k) sums += load_first(a + j, s.k - j);
-      F total = 0;
-      for (int i = 0; i < kLanes<F>; ++i) total += sums[i];
-      s.d[r * s.ds + g] = total;
-    }
-}
-
-template <class F> void amax(const Strip<F>& s) {
-  for (Index r = 0; r < s.rows; ++r)
-    for (Index g = 0; g < s.n; ++g) {
-      const F* a = s.a + r * s.as + g * s.k;
-      F most = a[0];
-      for (Index j = 1; j < s.k; ++j) most = (most != most || most > a[j]) ? most : a[j];
-      s.d[r * s.ds + g] = most;
-    }
-}
-
-template <class F> void spread(const Strip<F>& s) {  // d (n,) of a (n / k,)
-  constexpr Index L = kLanes<F>;
-  for (Index r = 0; r < s.rows; ++r)
-    for (Index g = 0; g < s.n / s.k; ++g) {
-      F* d = s.d + r * s.ds + g * s.k;
-      const V<F> x = splat(s.a[r * s.as + g]);
-      Index j = 0;
-      for (; j + L <= s.k; j += L) store(d + j, x);
-      if (j < s.k) store_first(d + j, x, s.k - j);
-    }
 }

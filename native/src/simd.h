@@ -63,6 +63,17 @@ template <class F> inline void store_first(F* p, V<F> v, Index count) {
 }
 #endif
 
+// All lanes at once where there are as many.
+template <class F> inline V<F> load_first_or_all(const F* p, Index count) {
+  return count >= kLanes<F> ? load(p) : load_first(p, count);
+}
+template <class F> inline void store_first_or_all(F* p, V<F> v, Index count) {
+  if (count >= kLanes<F>)
+    store(p, v);
+  else
+    store_first(p, v, count);
+}
+
 // a's and b's lanes by turns, from their first halves (Part = 0) or their second (Part = 1).
 template <int Part, class F, int... K>
 inline V<F> interleave(V<F> a, V<F> b, std::integer_sequence<int, K...>) {

@@ -198,7 +198,7 @@ void Slice<F>::pointwise(const Instruction* from, const Instruction* to, Index s
     s.a = in.a.buffer < 0 ? nullptr : at(in.a, step), s.as = in.a.buffer < 0 ? 0 : stride_[in.a.buffer];
     s.b = in.b.buffer < 0 ? nullptr : at(in.b, step), s.bs = in.b.buffer < 0 ? 0 : stride_[in.b.buffer];
     s.c = in.c.buffer < 0 ? nullptr : at(in.c, step), s.cs = in.c.buffer < 0 ? 0 : stride_[in.c.buffer];
-    s.n = in.n, s.k = in.k;
+    s.n = in.n, s.k = in.k, s.inner = in.inner, s.height = in.height, s.width = in.width;
   }
   auto strip = [&](const Operand& o) {
     return o.buffer >= 0 && plan_.buffers[o.buffer].kind == Kind::Strip;

@@ -23,25 +23,37 @@ enum class Kind {
   Strip,     // a few rows, scratch of one thread: only within a run of pointwise instructions
 };
 
+// In groups by how many operands they take, those before Linear strip by strip. Python has their
+// names from here (`op_names`), and the checker and the plans' writer go by the groups.
+#define RECURRA_OPS(each)                                                                        \
+  /* one operand */                                                                              \
+  each(Copy) each(Neg) each(Abs) each(Sign) each(Exp) each(Expm1) each(Log) each(Log1p)          \
+  each(Sqrt) each(Rsqrt) each(Reciprocal) each(Sin) each(Cos) each(Tanh) each(Sigmoid)           \
+  each(Relu) each(Erf) each(Exp2) each(Log2) each(Log10) each(Tan) each(Asin) each(Acos)         \
+  each(Atan) each(Sinh) each(Cosh) each(Asinh) each(Acosh) each(Atanh) each(Floor) each(Ceil)    \
+  each(Trunc) each(Round) each(Zeros)                                                            \
+  /* two; of the gradients a is that of the result b */                                          \
+  each(Add) each(Sub) each(Mul) each(Div) each(Maximum) each(Minimum) each(Pow) each(Fmod)       \
+  each(Remainder) each(Atan2) each(Logaddexp) each(Gt) each(Ge) each(Lt) each(Le) each(Eq)       \
+  each(Ne) each(SigmoidGradient) each(TanhGradient)                                              \
+  /* three */                                                                                    \
+  each(Where) each(MulAdd)                                                                       \
+  /* over a row's features; of a product a (MatmulTN) or b (MatmulNT) is stored transposed */    \
+  each(Sum) each(Amax) each(Spread) each(Transpose) each(Matmul) each(MatmulTN) each(MatmulNT)   \
+  /* with a matrix of parameters */                                                              \
+  each(Linear) each(LinearT)                                                                     \
+  /* between the caller's tensors and the machine's buffers */                                   \
+  each(Load) each(Store)
+
 enum class Op {
-  // one operand
-  Copy, Neg, Abs, Sign, Exp, Expm1, Log, Log1p, Sqrt, Rsqrt, Reciprocal, Sin, Cos, Tanh, Sigmoid,
-  Relu, Erf, Exp2, Log2, Log10, Tan, Asin, Acos, Atan, Sinh, Cosh, Asinh, Acosh, Atanh, Floor, Ceil,
-  Trunc, Round, Zeros,
-  // two
-  Add, Sub, Mul, Div, Maximum, Minimum, Pow, Fmod, Remainder, Atan2, Logaddexp, Gt, Ge, Lt, Le, Eq, Ne,
-  SigmoidGradient, TanhGradient,  // a the gradient of the result b
-  // three
-  Where, MulAdd,
-  // over features
-  Sum, Amax, Spread,
-  // products with a matrix
-  Linear, LinearT,
-  // between the caller's tensors and the machine's buffers
-  Load, Store,
+#define RECURRA_OP(Name) Name,
+  RECURRA_OPS(RECURRA_OP)
+#undef RECURRA_OP
 };
 
 constexpr int kPointwise = static_cast<int>(Op::Linear);  // those before it run strip by strip
+
+inline bool is_matmul(Op op) { return op >= Op::Matmul && op <= Op::MatmulNT; }
 
 struct Buffer {
   Kind kind;
@@ -61,9 +73,11 @@ struct Instruction {
   Op op;
   Operand d, a, b, c;
   Index n = 0;    // features of the result (of what is stored)
-  Index k = 0;    // Linear: features in; Sum, Amax, Spread: features of one group
+  Index k = 0;    // products: terms of a sum; Sum, Amax, Spread: features of one group
   int matrix = 0; // Linear: which matrix
   int port = 0;   // Load, Store: which of the caller's tensors
+  Index inner = 1;  // Sum, Amax, Spread, Transpose: features that lie together
+  Index height = 1, width = 1;  // of one matrix: Transpose's operand, a product's result
   int constants = 0;  // which of two operands are constants, a bit each; `seal` finds it
 };
 

@@ -8,13 +8,23 @@ _Given = tuple[int, Sequence[int]]
 _Place = tuple[int, int, int]
 
 chunk_rows: int
+op_names: Sequence[str]
 
 class Plan:
     descending: bool
     def __init__(self) -> None: ...
     def buffer(self, kind: int, width: int, index: int, state: bool, number: float) -> int: ...
     def instruction(
-        self, part: int, op: int, places: Sequence[_Place], n: int, k: int, which: int
+        self,
+        part: int,
+        op: int,
+        places: Sequence[_Place],
+        n: int,
+        k: int,
+        which: int,
+        inner: int = 1,
+        height: int = 1,
+        width: int = 1,
     ) -> None: ...
     def sum(self, d: _Place, x: _Place, n: int, k: int, gradient: int) -> None: ...
     def sizes(

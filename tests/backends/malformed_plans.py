@@ -21,6 +21,7 @@ CODES = list(OPCODES)
 PLACES = {name: 1 if name == "zeros" else 2 for name in CODES}  # a result, its operands
 first, ternary, grouped = (CODES.index(name) for name in ("add", "where", "sum"))
 PLACES |= dict.fromkeys(CODES[first:ternary], 3) | dict.fromkeys(CODES[ternary:grouped], 4)
+PLACES |= dict.fromkeys(("matmul", "matmul_tn", "matmul_nt"), 3)
 EDGE = 16  # numbers on either side of a buffer
 MARK = 12345.5
 CONSTANT, VECTOR, SAVED, TAPE, STRIP = 0, 1, 2, 3, 6
@@ -97,6 +98,7 @@ class Drawn:
     def instruction(self, part: int) -> None:
         name = self.random.choice(CODES[: -2 if part == 1 else None])
         n, k, which, wide = self.width(), 0, 0, 0
+        inner, height, width = 1, 1, 1
         kinds: tuple[int, ...] = (1, 2, 3, 4, 5, 6)
         results: tuple[int, ...] = (3, 4, 5, 6)
         if name in ("load", "store"):
@@ -114,10 +116,18 @@ class Drawn:
             n, k = self.matrices[which][:: 1 if name == "linear" else -1]
             kinds, results, wide = (2, 3, 4, 5), (3, 4, 5), k
         elif name in ("sum", "amax"):
-            n, k = 1, n
-            wide = k
+            k, inner = self.random.choice(((n, 1), (1, n), (2, 1), (2, n // 2 or 1)))
+            n, wide = max(1, n // k // inner) * inner, max(1, n // k // inner) * inner * k
         elif name == "spread":
-            k, wide = n, 1
+            k, inner = self.random.choice(((n, 1), (1, n), (2, 1), (2, n // 2 or 1)))
+            wide = max(1, n // k // inner) * inner
+            n = wide * k
+        elif name == "transpose":
+            height, width, inner = (self.random.randint(1, 3) for _ in range(3))
+            n = height * width * inner
+        elif name.startswith("matmul"):
+            height, width, k = (self.random.randint(1, 3) for _ in range(3))
+            n, wide = height * width, 3 * k
         elif PLACES[name] > 2:
             kinds = (0, *kinds)
         places = [self.place(n, part, results)]
@@ -125,7 +135,8 @@ class Drawn:
         if self.random.random() < self.wrong:
             places += [(self.random.choice((0, -1, 3, 10**6, -(10**6))), 0, 0)]
         code = self.odd(CODES.index(name))
-        self.plan.instruction(part, code, places[:4], self.odd(n), self.odd(k), self.odd(which))
+        numbers = [self.odd(number) for number in (n, k, which, inner, height, width)]
+        self.plan.instruction(part, code, places[:4], *numbers)
 
     def sum(self) -> None:
         n, k = self.width(), self.width()

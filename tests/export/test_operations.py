@@ -20,14 +20,27 @@ ATTRIBUTES = {
     "sum": {"groups": 3},
     "amax": {"groups": 3},
     "spread": {"times": 2},
+    "transpose": {"height": 2, "width": 3},
+    "matmul": {"groups": 1, "height": 2, "width": 2},
 }
+# The same ops on features that do not lie together, and on matrices that are stored otherwise.
+OTHERWISE = [
+    ("sum", {"groups": 1, "inner": 2}),
+    ("amax", {"groups": 1, "inner": 3}),
+    ("spread", {"times": 2, "inner": 3}),
+    ("transpose", {"height": 3, "width": 1, "inner": 2}),
+    ("transpose", {"height": 1, "width": 3, "inner": 2}),
+    ("matmul", {"groups": 2, "height": 3, "width": 3}),
+    ("matmul", {"groups": 1, "height": 3, "width": 3, "turned": "a"}),
+    ("matmul", {"groups": 1, "height": 2, "width": 2, "turned": "b"}),
+]
 BACKWARD = ("arriving", "own_backward")  # which are left out before a program is written
 WRITTEN = [
     name for name, op in OPS.items() if op.place != "sums" and name not in ("zeros", *BACKWARD)
 ]
 
 
-def one_op(name: str, operands: list[np.ndarray]) -> Equations:
+def one_op(name: str, operands: list[np.ndarray], attributes: dict[str, object]) -> Equations:
     """Return a program of one instruction; operands of two axes are rows."""
     builder = Builder()
     inputs, arrays = [], {}
@@ -38,7 +51,6 @@ def one_op(name: str, operands: list[np.ndarray]) -> Equations:
         inputs.append(builder.add(Value(shape, "input" if rows else "parameter", rows)))
         if not rows:
             arrays[inputs[-1]] = operand
-    attributes = ATTRIBUTES.get(name, {})
     shapes = [builder.values[i].shape for i in inputs]
     output = builder.emit(name, inputs, find_op(name).shape(shapes, attributes), **attributes)
     rows = tuple(i for i in inputs if builder.values[i].rows)
@@ -47,8 +59,14 @@ def one_op(name: str, operands: list[np.ndarray]) -> Equations:
     return Equations(program, arrays, operands[0].dtype, "Cell (cell.py, line 1)")
 
 
-def run_op(tmp_path: Path, name: str, operands: list[np.ndarray]) -> np.ndarray:
-    equations = one_op(name, operands)
+def run_op(
+    tmp_path: Path,
+    name: str,
+    operands: list[np.ndarray],
+    attributes: dict[str, object] | None = None,
+) -> np.ndarray:
+    attributes = ATTRIBUTES.get(name, {}) if attributes is None else attributes
+    equations = one_op(name, operands, attributes)
     program, graph = equations.program, Graph()
     feeds, known = {}, {}
     for i in program.inputs:
@@ -90,6 +108,15 @@ def test_an_op_means_in_onnx_what_it_means_in_numpy(name: str, tmp_path: Path) -
     np.testing.assert_allclose(found, wanted, rtol=2e-6, atol=1e-37)
 
 
+@pytest.mark.parametrize(("name", "attributes"), OTHERWISE)
+def test_an_op_on_blocks_means_in_onnx_what_it_means_in_numpy(
+    name: str, attributes: dict[str, object], tmp_path: Path
+) -> None:
+    operands = operands_of(name, np.float64)
+    found = run_op(tmp_path, name, operands, attributes)
+    close(found, find_op(name).meaning(*operands, **attributes), "float64")
+
+
 def test_small_numbers_keep_their_digits(tmp_path: Path) -> None:
     x = np.array([[1e-7, -1e-7, 3e-5, 1e-3, -0.2, 0.7]], np.float32)
     for name, exact in (("expm1", np.expm1), ("log1p", np.log1p)):
@@ -113,7 +140,7 @@ def test_every_op_that_steps_may_have_is_written() -> None:
 
 def test_an_op_that_onnx_has_not_is_named_with_the_cells_line() -> None:
     graph = Graph()
-    equations = one_op("tanh", [np.zeros((2, 3), np.float32)])
+    equations = one_op("tanh", [np.zeros((2, 3), np.float32)], {})
     writer = Writer(equations, graph, "x", 1, {0: "x"})
     with pytest.raises(ExportError, match=r"Cell \(cell.py, line 1\): .* no operation for 'bend'"):
         writer.write([Instruction("bend", (0,), 1)])

@@ -24,6 +24,7 @@ FEATURES: dict[str, dict[str, int]] = {
     "sum": {"groups": 2},
     "amax": {"groups": 2},
     "spread": {"times": 3},
+    "transpose": {"height": 2, "width": 3},
 }
 
 

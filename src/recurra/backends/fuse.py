@@ -11,7 +11,7 @@ def fuse(
     """Return the part with its common pairs and triples as one instruction each.
 
     sigmoid_gradient(d, y) is d · ((1 - y) · y), tanh_gradient(d, y) is d · (1 - y · y), for the
-    gradient d of the result y; mul_add(a, b, c) is a · b + c.
+    gradient d of the result y; mul_add(a, b, c) is a · b + c, and so is matmul(a, b, c).
 
     pinned: values that must be there afterwards; uses: how often each value is read.
     """
@@ -46,6 +46,9 @@ def _fused(program: Program, i: Instruction, makes: Mapping[int, Instruction]) -
             return Instruction(op, (d, y), i.output), gone
         if i.op == "add" and inner.op == "mul" and all(_row(program, v) for v in inner.inputs):
             return Instruction("mul_add", (*inner.inputs, d), i.output), (other,)
+        if i.op == "add" and inner.op == "matmul" and len(inner.inputs) == 2:
+            operands = (*inner.inputs, d)
+            return Instruction("matmul", operands, i.output, inner.attributes), (other,)
     return None
 
 

@@ -43,8 +43,21 @@ def _compare(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return compare
 
 
-def _groups(x: Tensor, groups: int) -> Tensor:
-    return x.reshape(*x.shape[:-1], groups, -1)
+def _groups(x: Tensor, groups: int, inner: int) -> Tensor:
+    return x.reshape(*x.shape[:-1], groups, -1, inner)
+
+
+def _transpose(x: Tensor, height: int, width: int, inner: int = 1) -> Tensor:
+    blocks = x.reshape(*x.shape[:-1], -1, height, width, inner)
+    return blocks.transpose(-3, -2).flatten(-4)
+
+
+def _matmul(a: Tensor, b: Tensor, groups: int, height: int, width: int, turned: str = "") -> Tensor:
+    k = a.shape[-1] // (groups * height)
+    a = a.reshape(*a.shape[:-1], groups, *((k, height) if turned == "a" else (height, k)))
+    b = b.reshape(*b.shape[:-1], groups, *((width, k) if turned == "b" else (k, width)))
+    a, b = a.mT if turned == "a" else a, b.mT if turned == "b" else b
+    return (a @ b).flatten(-3)
 
 
 _NAMESAKES = (
@@ -69,9 +82,13 @@ OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "where": _where,
     "linear": F.linear,
     "linear_t": torch.matmul,
-    "sum": lambda x, groups: _groups(x, groups).sum(-1),
-    "amax": lambda x, groups: _groups(x, groups).amax(-1),
-    "spread": lambda x, times: x.repeat_interleave(times, -1),
+    "sum": lambda x, groups, inner=1: _groups(x, groups, inner).sum(-2).flatten(-2),
+    "amax": lambda x, groups, inner=1: _groups(x, groups, inner).amax(-2).flatten(-2),
+    "spread": lambda x, times, inner=1: (
+        x.reshape(*x.shape[:-1], -1, 1, inner).repeat_interleave(times, -2).flatten(-3)
+    ),
+    "transpose": _transpose,
+    "matmul": _matmul,
     "slice": lambda x, start, stop, axis=-1: x.narrow(axis, start, stop - start),
     "concat": lambda *parts, axis=-1: torch.cat(parts, axis),
 }

@@ -8,15 +8,9 @@ from recurra.backends.layout import Layout, Place, Saved, View
 from recurra.program.program import Instruction, Program
 
 BEFORE, LOOP, AFTER = 0, 1, 2
-# In the order of `Op` in native/src/tape.h.
-_OPS = (
-    "copy neg abs sign exp expm1 log log1p sqrt rsqrt reciprocal sin cos tanh sigmoid relu erf",
-    "exp2 log2 log10 tan asin acos atan sinh cosh asinh acosh atanh floor ceil trunc round",
-    "zeros add sub mul div maximum minimum pow fmod remainder atan2 logaddexp gt ge lt le eq ne",
-    "sigmoid_gradient tanh_gradient",
-    "where mul_add sum amax spread linear linear_t load store",
-)
-OPCODES = {name: code for code, name in enumerate(" ".join(_OPS).split())}
+# By which operand is stored transposed.
+_MATMULS = {"": "matmul", "a": "matmul_tn", "b": "matmul_nt"}
+OPCODES = {name: code for code, name in enumerate(_core.op_names)}
 
 
 @dataclass(frozen=True)
@@ -112,7 +106,7 @@ class _Lowering:
         )
 
     def _emit(self, part: int, i: Instruction) -> None:
-        layout, values = self.layout, self.program.values
+        layout, values, attributes = self.layout, self.program.values, dict(i.attributes)
         if i.op == "concat":
             return self._fill(part, i)
         if i.op == "slice":
@@ -121,14 +115,18 @@ class _Lowering:
             return None
         if i.op in ("linear", "linear_t"):
             return self._product(part, i)
-        group = 0
-        if i.op in ("sum", "amax"):
-            group = values[i.inputs[0]].size // values[i.output].size
-        elif i.op == "spread":
-            group = int(i.attribute("times"))
-        op = "copy" if i.op == "detach" else i.op
+        matmul = _MATMULS[str(attributes.get("turned", ""))]
+        op = {"detach": "copy", "matmul": matmul}.get(i.op, i.op)
         places = [layout.place(i.output), *(layout.place(v) for v in i.inputs)]
-        self.plan.instruction(part, OPCODES[op], places, values[i.output].size, group, 0)
+        n, k = values[i.output].size, 0
+        if i.op in ("sum", "amax"):
+            k = values[i.inputs[0]].size // n
+        elif i.op == "spread":
+            k = int(attributes["times"])
+        elif i.op == "matmul":
+            k = values[i.inputs[0]].size * int(attributes["width"]) // n
+        blocks = [int(attributes.get(name, 1)) for name in ("inner", "height", "width")]
+        self.plan.instruction(part, OPCODES[op], places, n, k, 0, *blocks)
         return None
 
     def _product(self, part: int, i: Instruction) -> None:

@@ -109,7 +109,7 @@ class Writer:
         if i.op == "linear":
             weight = self.graph.constant(equations.arrays[i.inputs[1]].T)
             inputs = [self.rows(i.inputs[0]), weight]
-        elif i.op in ("concat", "sum", "amax", "spread"):
+        elif i.op in ("concat", "sum", "amax", "spread", "transpose", "matmul"):
             inputs = [self.rows(v) for v in i.inputs]
         else:
             inputs = [self.operand(v) for v in i.inputs]

@@ -138,13 +138,18 @@ def take(c: Call) -> str:
     return c.add("Slice", c.inputs[0], start, stop, c.graph.numbers(-1))
 
 
+def inner(c: Call) -> int:
+    """Return how many features lie together."""
+    return int(c.attributes.get("inner", 1))
+
+
 def reduced(op: str) -> Writer:
-    """Return a writer that reduces each group of consecutive features."""
+    """Return a writer that reduces each group of features."""
 
     def write(c: Call) -> str:
         groups = int(c.attributes["groups"])
-        x = c.shaped(c.inputs[0], groups, c.sizes[0] // groups)
-        return c.add(op, x, c.graph.numbers(-1), keepdims=0)
+        x = c.shaped(c.inputs[0], groups, c.sizes[0] // (groups * inner(c)), inner(c))
+        return c.shaped(c.add(op, x, c.graph.numbers(-2), keepdims=0), groups * inner(c))
 
     return write
 
@@ -152,8 +157,36 @@ def reduced(op: str) -> Writer:
 def spread(c: Call) -> str:
     """Write each feature several times, one beside the other."""
     times = int(c.attributes["times"])
-    x = c.shaped(c.inputs[0], c.sizes[0], 1)
-    return c.shaped(c.add("Expand", x, c.graph.numbers(times)), c.sizes[0] * times)
+    x = c.shaped(c.inputs[0], c.sizes[0] // inner(c), 1, inner(c))
+    return c.shaped(c.add("Expand", x, c.graph.numbers(times, 1)), c.sizes[0] * times)
+
+
+def turned(c: Call, x: str, axes: int, a: int, b: int) -> str:
+    """Write two of the last axes swapped, for a value with `axes` axes of features."""
+    order = list(range(c.lead + axes))
+    order[c.lead + a], order[c.lead + b] = order[c.lead + b], order[c.lead + a]
+    return c.add("Transpose", x, perm=order)
+
+
+def transpose(c: Call) -> str:
+    """Write each block (height, width, inner) as (width, height, inner)."""
+    height, width = int(c.attributes["height"]), int(c.attributes["width"])
+    count = c.sizes[0] // (height * width * inner(c))
+    x = c.shaped(c.inputs[0], count, height, width, inner(c))
+    return c.shaped(turned(c, x, 4, 1, 2), c.sizes[0])
+
+
+def matmul(c: Call) -> str:
+    """Write the products of pairs of matrices."""
+    groups, m, n = (int(c.attributes[name]) for name in ("groups", "height", "width"))
+    k, which = c.sizes[0] // (groups * m), c.attributes.get("turned", "")
+    a = c.shaped(c.inputs[0], groups, *((k, m) if which == "a" else (m, k)))
+    b = c.shaped(c.inputs[1], groups, *((n, k) if which == "b" else (k, n)))
+    a, b = (
+        turned(c, a, 3, 1, 2) if which == "a" else a,
+        turned(c, b, 3, 1, 2) if which == "b" else b,
+    )
+    return c.shaped(c.add("MatMul", a, b), groups * m * n)
 
 
 OPERATIONS: dict[str, Writer] = {
@@ -214,6 +247,8 @@ OPERATIONS: dict[str, Writer] = {
     "sum": reduced("ReduceSum"),
     "amax": reduced("ReduceMax"),
     "spread": spread,
+    "transpose": transpose,
+    "matmul": matmul,
     "copy": named("Identity"),
     "detach": named("Identity"),
 }

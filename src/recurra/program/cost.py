@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from recurra.program.ops import find_op
 from recurra.program.program import Instruction, Program
 
-PRODUCTS = ("linear", "linear_t", "outer")
+PRODUCTS = ("linear", "linear_t", "outer", "matmul")
 # These move features, which computes nothing.
-MOVES = ("slice", "concat", "spread", "copy", "detach", "zeros")
+MOVES = ("slice", "concat", "spread", "transpose", "copy", "detach", "zeros")
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,9 @@ def flops_of(program: Program, instruction: Instruction) -> int:
     values, op = program.values, instruction.op
     if op in MOVES:
         return 0
+    if op == "matmul":
+        height = int(instruction.attribute("height")) * int(instruction.attribute("groups"))
+        return 2 * values[instruction.output].size * (values[instruction.inputs[0]].size // height)
     if op in PRODUCTS:
         matrix = instruction.output if op == "outer" else instruction.inputs[1]
         n, k = values[matrix].shape

@@ -218,10 +218,19 @@ class Writer:
 
     def _extra(self, i: Instruction) -> list[str]:
         """Return what else a call of the op needs to be understood."""
+        known = dict(i.attributes)
+        inner, groups = known.get("inner", 1), known.get("groups", 1)
+        together = [] if inner == 1 else [f"{inner} together"]
         if i.op == "spread":
-            return [f"{i.attribute('times')} times"]
-        groups = dict(i.attributes).get("groups", 1)
-        return [] if groups == 1 else [f"{groups} groups"]
+            return [f"{known['times']} times", *together]
+        if i.op == "transpose":
+            return [f"{known['height']}×{known['width']}", *together]
+        if i.op == "matmul":
+            m, n = int(known["height"]), int(known["width"])
+            k = self.program.values[i.inputs[0]].size // (int(groups) * m)
+            turned = [f"{known['turned']} transposed"] if "turned" in known else []
+            return [f"{groups} of {m}×{k} by {k}×{n}", *turned]
+        return ([] if groups == 1 else [f"{groups} groups"]) + together
 
     def _shape(self, i: Instruction) -> Shape:
         return self.program.values[i.output].shape

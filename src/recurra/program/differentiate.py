@@ -148,7 +148,8 @@ class Backward:
             row = find_op(instruction.op)
             assert row.derive is not None, f"{row.name} is a sum"
             y, operands = self.forward(instruction.output), map(self.forward, instruction.inputs)
-            given = row.derive(self.emitter.term(gradient), y, *operands)
+            d, attributes = self.emitter.term(gradient), dict(instruction.attributes)
+            given = row.derive(d, y, *operands, **attributes)
             for index, term in zip(instruction.inputs, given, strict=True):
                 if term is not None:
                     self.give(index, term.index)

@@ -9,17 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from recurra.errors import ProgramError
+from recurra.program import blocks
 from recurra.program.shapes import (
     ShapeRule,
     concat_shape,
     first_shape,
-    groups_shape,
     linear_shape,
     linear_t_shape,
     outer_shape,
     same,
     slice_shape,
-    spread_shape,
     zeros_shape,
 )
 from recurra.program.term import Term, apply
@@ -99,11 +98,6 @@ def join(*parts: Array, axis: int = -1) -> Array:
     return np.concatenate([np.broadcast_to(x, (*lead, x.shape[-1])) for x in parts], -1)
 
 
-def in_groups(x: Array, groups: int) -> Array:
-    """Return x (..., g·k) as (..., g, k)."""
-    return x.reshape(*x.shape[:-1], groups, -1)
-
-
 def rows_of(x: Array) -> Array:
     """Return x (..., n) as (rows, n)."""
     return x.reshape(-1, x.shape[-1])
@@ -145,16 +139,6 @@ def derive_atan2(d: Term, y: Term, a: Term, b: Term) -> tuple[Term | None, ...]:
     return each * b, -each * a
 
 
-def derive_amax(d: Term, y: Term, x: Term) -> tuple[Term | None, ...]:
-    """Return the gradient of the largest of each group, shared among those that tie."""
-    groups = y.value.size
-    times = x.value.size // groups
-    largest = apply("eq", x, apply("spread", y, times=times))
-    count = apply("sum", largest, groups=groups)
-    kept = apply("where", largest, apply("spread", d, times=times), 0.0)
-    return (kept / apply("spread", count, times=times),)
-
-
 def derive_slice(d: Term, y: Term, x: Term) -> tuple[Term | None, ...]:
     """Raise: where a slice lies is only known to the instruction (see differentiate)."""
     raise ProgramError("the gradients of slices are assembled, not derived one by one")
@@ -163,16 +147,6 @@ def derive_slice(d: Term, y: Term, x: Term) -> tuple[Term | None, ...]:
 def none_of(count: int) -> Callable[..., tuple[Term | None, ...]]:
     """Return a derivative that gives no gradient to any of `count` operands."""
     return lambda *_: (None,) * count
-
-
-def derive_spread(d: Term, y: Term, x: Term) -> tuple[Term | None, ...]:
-    """Return the sum of the gradients of each feature's copies."""
-    return (apply("sum", d, groups=x.value.size),)
-
-
-def derive_sum(d: Term, y: Term, x: Term) -> tuple[Term | None, ...]:
-    """Return each group's gradient for all its features."""
-    return (apply("spread", d, times=x.value.size // y.value.size),)
 
 
 TWO_OVER_ROOT_PI = 2 / math.sqrt(math.pi)
@@ -247,12 +221,11 @@ ROWS = (
        lambda d, x, y, W: (apply("linear", d, W), apply("outer", y, d)), "rows"),
     Op("slice", 1, slice_shape, part, derive_slice),
     Op("concat", None, concat_shape, join, derive_slice),
-    Op("sum", 1, groups_shape, lambda x, groups: in_groups(x, groups).sum(-1),
-       derive_sum, "rows"),
-    Op("amax", 1, groups_shape, lambda x, groups: in_groups(x, groups).max(-1),
-       derive_amax, "rows"),
-    Op("spread", 1, spread_shape, lambda x, times: np.repeat(x, times, -1),
-       derive_spread, "rows"),
+    Op("sum", 1, blocks.groups_shape, blocks.total, blocks.derive_sum, "rows"),
+    Op("amax", 1, blocks.groups_shape, blocks.largest, blocks.derive_amax, "rows"),
+    Op("spread", 1, blocks.spread_shape, blocks.spread, blocks.derive_spread, "rows"),
+    Op("transpose", 1, blocks.transpose_shape, blocks.transpose, blocks.derive_transpose, "rows"),
+    Op("matmul", 2, blocks.matmul_shape, blocks.matmul, blocks.derive_matmul, "rows"),
     Op("copy", 1, same, np.copy, lambda d, y, x: (d,)),
     Op("detach", 1, same, np.copy, none_of(1)),
     Op("zeros", 0, zeros_shape, lambda size: np.zeros(size), none_of(0), "rows"),

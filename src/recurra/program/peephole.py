@@ -1,6 +1,7 @@
 """The rules that look at one instruction and at what made its operands."""
 
 from recurra.program.emitter import Attributes, Emitter, Rules
+from recurra.program.peephole_blocks import BLOCK_RULES
 
 
 def drop_copy(emitter: Emitter, inputs: tuple[int, ...], attributes: Attributes) -> int | None:
@@ -125,4 +126,5 @@ RULES: Rules = {
     "sub": (sub_to_add,),
     "slice": (shorten_slice,),
     "concat": (shorten_concat,),
+    **BLOCK_RULES,
 }

@@ -3,7 +3,7 @@
 from recurra.program.program import Instruction, Program
 
 # Made again whatever it takes: their operands take no more room than they do.
-REARRANGED = ("concat", "spread", "copy", "zeros")
+REARRANGED = ("concat", "spread", "transpose", "copy", "zeros")
 # Made again if their operands are kept anyway.
 CHEAP = (
     *("slice", "neg", "abs", "sign", "relu", "add", "sub", "mul", "maximum", "minimum"),

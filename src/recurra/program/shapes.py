@@ -62,23 +62,6 @@ def concat_shape(shapes: Sequence[Shape], attributes: Mapping[str, Attribute]) -
     return (*shapes[0][:axis], sum(s[axis] for s in shapes), *shapes[0][axis + 1 :])
 
 
-def groups_shape(shapes: Sequence[Shape], attributes: Mapping[str, Attribute]) -> Shape:
-    """Return (g,) for g groups of consecutive features."""
-    (shape,) = shapes
-    groups = int(attributes["groups"])
-    fits = len(shape) == 1 and groups > 0 and shape[0] % groups == 0
-    expect(fits, f"features that split into {groups} groups", shapes)
-    return (groups,)
-
-
-def spread_shape(shapes: Sequence[Shape], attributes: Mapping[str, Attribute]) -> Shape:
-    """Return (g·times,) for (g,)."""
-    (shape,) = shapes
-    times = int(attributes["times"])
-    expect(len(shape) == 1 and times > 0, f"features to repeat {times} times", shapes)
-    return (shape[0] * times,)
-
-
 def zeros_shape(shapes: Sequence[Shape], attributes: Mapping[str, Attribute]) -> Shape:
     """Return (size,)."""
     size = int(attributes["size"])

@@ -14,8 +14,6 @@ from recurra.program.trace_symbol import Leaf, Row
 from recurra.program.trace_table import records
 from recurra.program.trace_writer import count
 
-LARGEST_PRODUCT = 2**20
-
 
 def one_linear(rec: Recorder, index: int, weight: Leaf) -> int:
     """Return the value W·x for a value x (k,) and a matrix W (n, k)."""
@@ -70,9 +68,11 @@ def matmul(rec: Recorder, a: Any, b: Any) -> Row:
         return matrix_by_row(rec, a, b)
     if not (isinstance(a, Row) and isinstance(b, Row)):
         raise refusal("a product with a number")
-    if len(a.trailing) != 2 or len(b.trailing) != 2:
+    axes = len(a.trailing)
+    if axes < 2 or len(b.trailing) != axes:
         raise refusal("a product of rows that mixes rows of the batch")
-    return multiply_rows(rec, a, b, "ik", "kj", "ij")
+    groups = "cdefgh"[: axes - 2]
+    return multiply_rows(rec, a, b, f"{groups}ik", f"{groups}kj", f"{groups}ij")
 
 
 @records("__rmatmul__")
@@ -185,21 +185,68 @@ def outer(rec: Recorder, x: Row, W: Any, of_x: str, of_W: str, out: str) -> Row:
 
 def multiply_rows(rec: Recorder, a: Row, b: Row, of_a: str, of_b: str, out: str) -> Row:
     """Return the sum of products of two rows that the letters of their axes say."""
-    letters = [*out, *(c for c in dict.fromkeys(of_a + of_b) if c not in out)]
+    (a, of_a), (b, of_b) = bare(rec, a, of_a, of_b, out), bare(rec, b, of_b, of_a, out)
     sizes = dict(zip(of_a, a.trailing, strict=True)) | dict(zip(of_b, b.trailing, strict=True))
-    if count([sizes[letter] for letter in letters]) > LARGEST_PRODUCT:
-        raise refusal("a product of rows of more than a million terms")
-
-    def aligned(x: Row, of_x: str) -> Row:
-        turned = permuted(rec, x, [of_x.index(letter) for letter in letters if letter in of_x])
-        shape = tuple(sizes[letter] if letter in of_x else 1 for letter in letters)
-        return rec.row(shape, turned.value, x.kind)
-
     if any(sizes[c] != n for c, n in zip(of_a, a.trailing, strict=True)):
         raise ValueError(f"shapes {a.trailing} and {b.trailing} do not fit")
-    product = rec.pointwise("mul", aligned(a, of_a), aligned(b, of_b))
-    summed = range(len(out), len(letters))
-    return reduced(rec, "sum", product, summed, False) if len(summed) else product
+    both = [c for c in of_a if c in of_b]
+    groups, summed = [c for c in both if c in out], [c for c in both if c not in out]
+    mine, theirs = [c for c in of_a if c not in both], [c for c in of_b if c not in both]
+    if not mine and not theirs:
+        return side_by_side(rec, (a, of_a), (b, of_b), [*groups, *summed], out)
+    if (a_turned := placed(a, of_a, groups, mine, summed)) is None:
+        a, a_turned = permuted(rec, a, [of_a.index(c) for c in (*groups, *mine, *summed)]), False
+    if (b_turned := placed(b, of_b, groups, summed, theirs)) is None:
+        b, b_turned = permuted(rec, b, [of_b.index(c) for c in (*groups, *summed, *theirs)]), False
+    if (a_turned and b_turned) or (mine and not theirs):  # (A·B)ᵀ = Bᵀ·Aᵀ
+        a, b, mine, theirs = b, a, theirs, mine
+        a_turned, b_turned = not b_turned, not a_turned
+    if not mine:  # one row is as well a column
+        a_turned = False
+    G, M, N = (count([sizes[c] for c in part]) for part in (groups, mine, theirs))
+    turned = {"turned": "a" if a_turned else "b"} if a_turned or b_turned else {}
+    operands = (rec.materialise(a), rec.materialise(b))
+    y = rec.emit("matmul", operands, G * M * N, groups=G, height=M, width=N, **turned)
+    order = [*groups, *mine, *theirs]
+    row = rec.row(tuple(sizes.get(letter, 1) for letter in order), y, a.kind)
+    return reshaped_to(rec, row, order, out, sizes)
+
+
+def bare(rec: Recorder, x: Row, own: str, others: str, out: str) -> tuple[Row, str]:
+    """Return a row without the axes that only it has and that are summed over, or of size 1."""
+    lonely = [k for k, c in enumerate(own) if c not in others and c not in out]
+    x = reduced(rec, "sum", x, lonely, False) if lonely else x
+    own = "".join(c for c in own if c in others or c in out)
+    single = [k for k, n in enumerate(x.trailing) if n == 1]
+    trailing = tuple(n for n in x.trailing if n != 1)
+    return rec.row(trailing, x.value, x.kind), "".join(
+        c for k, c in enumerate(own) if k not in single
+    )
+
+
+def placed(x: Row, of_x: str, groups: Sequence[str], left: Any, right: Any) -> bool | None:
+    """Return whether a row's matrices are stored transposed, None where its axes lie otherwise."""
+    if [*of_x] == [*groups, *left, *right]:
+        return False
+    return True if [*of_x] == [*groups, *right, *left] else None
+
+
+def side_by_side(
+    rec: Recorder, a: tuple[Row, str], b: tuple[Row, str], letters: Sequence[str], out: str
+) -> Row:
+    """Return the sum of products of two rows of the same axes."""
+    x, y = (permuted(rec, row, [of.index(c) for c in letters]) for row, of in (a, b))
+    sizes = dict(zip(letters, x.trailing, strict=True))
+    product: Any = rec.pointwise("mul", x, y) if letters else rec.pointwise("mul", a[0], b[0])
+    summed = [k for k, c in enumerate(letters) if c not in out]
+    product = reduced(rec, "sum", product, summed, False) if summed else product
+    return reshaped_to(rec, product, [c for c in letters if c in out], out, sizes)
+
+
+def reshaped_to(rec: Recorder, x: Row, of_x: Sequence[str], out: str, sizes: Any) -> Row:
+    """Return a row with its axes in the order of `out`, in which those of size 1 are, too."""
+    x = permuted(rec, x, [of_x.index(c) for c in out if c in of_x])
+    return rec.row(tuple(sizes.get(c, 1) for c in out), x.value, x.kind)
 
 
 @records("einsum")
@@ -227,7 +274,9 @@ def contracted(rec: Recorder, operands: Sequence[Any], parts: Sequence[str], out
     """Return the sum of products of operands, taken in turn from the left."""
     x, of_x = operands[0], parts[0]
     if len(operands) == 1:
-        return multiply_rows(rec, x, rec.full((), 1.0, rec.dtype), of_x, "", out)
+        sizes = dict(zip(of_x, x.trailing, strict=True))
+        x, of_x = bare(rec, x, of_x, "", out)
+        return reshaped_to(rec, x, of_x, out, sizes)
     if len(operands) > 2:
         raise refusal("einsum of more than two operands")
     y, of_y = operands[1], parts[1]

@@ -31,14 +31,16 @@ def reduced(rec: Recorder, op: str, x: Row, axes: Sequence[int], keepdim: bool) 
     small = tuple(
         1 if k in axes else n for k, n in enumerate(x.trailing) if keepdim or k not in axes
     )
-    groups = count([x.trailing[k] for k in kept])
+    size = count([x.trailing[k] for k in kept])
     x = rec.row(x.trailing, rec.materialise(x), x.kind)
-    if groups == count(x.trailing):
+    if size == count(x.trailing):
         return rec.row(small, x.value, x.kind)
-    order = [*kept, *axes]
-    if order != list(range(len(x.trailing))):
-        x = permuted(rec, x, order)
-    return rec.row(small, rec.emit(op, (x.value,), groups, groups=groups), x.kind)
+    # Neighbouring axes are reduced where they are; others are brought together, at the end.
+    inner = count(x.trailing[axes[-1] + 1 :])
+    if axes[-1] - axes[0] >= len(axes):
+        x, inner = permuted(rec, x, [*kept, *axes]), 1
+    sides = {} if inner == 1 else {"inner": inner}
+    return rec.row(small, rec.emit(op, (x.value,), size, groups=size // inner, **sides), x.kind)
 
 
 def floating(rec: Recorder, x: Row, dtype: torch.dtype | None) -> Row:

@@ -14,6 +14,7 @@ from recurra.program.trace_leaves import Named
 from recurra.program.trace_randoms import Random
 from recurra.program.trace_refusal import refusal
 from recurra.program.trace_steps import Leaves
+from recurra.program.trace_strides import moves_to
 from recurra.program.trace_symbol import (
     BatchSize,
     Leaf,
@@ -26,6 +27,7 @@ Operand = Row | Leaf | Number
 Positions = npt.NDArray[np.intp]
 
 MOST_PIECES = 2048
+MANY_PIECES = 4  # more are moved by ops on all features at once, where there are such
 
 
 def count(trailing: Sequence[int]) -> int:
@@ -219,19 +221,15 @@ class Writer(Leaves):
     def _take(self, rows: Sequence[Row], flat: Positions) -> int:
         size = flat.size
         breaks = np.flatnonzero(np.diff(flat) != 1) + 1
-        if len(breaks):
-            copies = int(np.argmax(flat != flat[0])) if (flat != flat[0]).any() else size
-            if copies > 1 and size % copies == 0:
-                grouped = flat.reshape(-1, copies)
-                if (grouped == grouped[:, :1]).all():
-                    return self.emit(
-                        "spread", (self._take(rows, grouped[:, 0]),), size, times=copies
-                    )
-            again = np.flatnonzero(flat[1:] == flat[0])
-            if len(again) and size % (period := int(again[0]) + 1) == 0:
-                tiled = flat.reshape(-1, period)
-                if (tiled == tiled[0]).all():
-                    return self.emit("concat", [self._take(rows, tiled[0])] * len(tiled), size)
+        if len(breaks) >= MANY_PIECES or (flat[1:] == flat[:-1]).any():
+            moved = self._move(rows, flat)
+            if moved is not None:
+                return moved
+        again = np.flatnonzero(flat[1:] == flat[0])
+        if len(again) and size % (period := int(again[0]) + 1) == 0:
+            tiled = flat.reshape(-1, period)
+            if (tiled == tiled[0]).all():
+                return self.emit("concat", [self._take(rows, tiled[0])] * len(tiled), size)
         ends = np.cumsum([count(row.trailing) for row in rows])
         pieces: list[int] = []
         for run in np.split(flat, breaks):
@@ -245,6 +243,18 @@ class Writer(Leaves):
             if len(pieces) > MOST_PIECES:
                 raise refusal(f"it moves features in more than {MOST_PIECES} pieces")
         return pieces[0] if len(pieces) == 1 else self.emit("concat", pieces, size)
+
+    def _move(self, rows: Sequence[Row], flat: Positions) -> int | None:
+        """Return the features at `flat` by ops on all of them at once, None where none do it."""
+        sizes = [count(row.trailing) for row in rows]
+        moves = moves_to(flat, sum(sizes))
+        if moves is None:
+            return None
+        values = [self.materialise(row) for row in rows]
+        value = values[0] if len(values) == 1 else self.emit("concat", values, sum(sizes))
+        for op, size, attributes in moves.steps:
+            value = self.emit(op, (value,), size, **attributes)
+        return value
 
     def slice(self, row: Row, start: int, stop: int) -> int:
         """Return the value of some consecutive features of a row."""

@@ -19,6 +19,7 @@ from recurra.program.program import Instruction, Program
 PRODUCTS = ("linear", "linear_t")
 # With one operand that is a gradient these give its multiple; with none they give none.
 _MULTIPLES = {*PRODUCTS, "mul", "div", "neg", "copy", "slice", "sum", "spread"}
+_MULTIPLES |= {"transpose", "matmul"}
 
 
 @dataclass(frozen=True)
