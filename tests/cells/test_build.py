@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -237,3 +238,117 @@ def test_building_leaves_no_gradients_and_no_graph() -> None:
 def test_a_built_cell_must_have_the_hidden_size_that_is_said() -> None:
     with pytest.raises(ShapeError, match=r"hidden_size is 9, but the cell's states are \{'h': 5"):
         build_cell(CELLS["lstm"](3, 5), 3, 9)
+
+
+@pytest.mark.parametrize("wrong", ["yes", 1, None, 0.5])
+@pytest.mark.parametrize("name", CELLS)
+def test_an_option_that_is_true_or_false_is_nothing_else(name: str, wrong: object) -> None:
+    with pytest.raises(ArgumentTypeError, match="bias must be True or False, got"):
+        build_cell(name, 3, 4, bias=wrong)
+
+
+class Needy(Cell):
+    """A cell whose class needs what a layer does not say."""
+
+    def __init__(self, input_size: int, hidden_size: int, rate: float) -> None:
+        super().__init__(input_size, {"h": hidden_size})
+        self.rate = 1 / rate
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, tuple[Tensor]]:
+        return h, (self.rate * h,)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        (
+            {},
+            ArgumentTypeError,
+            r"Needy\(3, 4\) failed with TypeError: .*missing.*'rate'.*as options of the layer",
+        ),
+        ({"rate": 0}, ArgumentError, r"Needy\(3, 4, rate=0\) failed with ZeroDivisionError"),
+        ({"rate": "a"}, ArgumentTypeError, r"Needy\(3, 4, rate='a'\) failed with TypeError"),
+    ],
+)
+def test_a_class_that_fails_is_answered_with_how_it_was_called(
+    options: dict[str, object], kind: type[Exception], message: str
+) -> None:
+    with pytest.raises(kind, match=message):
+        build_cell(Needy, 3, 4, **options)
+
+
+def test_a_cell_that_does_not_say_its_sizes_is_told_so() -> None:
+    class Silent(Cell):
+        def __init__(self, input_size: int, hidden_size: int) -> None:
+            nn.Module.__init__(self)
+
+    with pytest.raises(ArgumentError, match=r"Silent.__init__ does not say its sizes: call super"):
+        build_cell(Silent, 3, 4)
+
+
+def test_a_class_may_make_other_sizes_of_the_one_it_is_told() -> None:
+    class Doubled(Cell):
+        def __init__(self, input_size: int, hidden_size: int) -> None:
+            super().__init__(input_size, {"h": 2 * hidden_size}, hidden_size)
+            self.inner = nn.Linear(input_size, hidden_size)
+
+        def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, tuple[Tensor]]:
+            y = self.inner(x) + h[:, :4]
+            return y, (torch.cat([y, y], -1),)
+
+    assert build_cell(Doubled, 3, 4).state_sizes == {"h": 8}
+
+
+def test_sizes_may_be_numpys_and_not_bools() -> None:
+    size = np.int64(4)
+    cell = build_cell("gru", np.int32(3), size)
+    assert (type(cell.input_size), cell.input_size) == (int, 3)
+    assert build_cell(nn.GRUCell, 3, 4, state_sizes={"h": size}).state_sizes == {"h": 4}
+    for wrong in (True, np.True_, 4.0, np.float64(4)):
+        with pytest.raises(ArgumentTypeError, match="hidden_size must be a whole number"):
+            build_cell("gru", 3, wrong)
+
+
+WRONG_STATE_SIZES: dict[str, tuple[object, str]] = {
+    "a number": (4, "state_sizes must be names with sizes.*got 4"),
+    "a text": ("hc", "state_sizes must be names with sizes.*got 'hc'"),
+    "a function": (len, "state_sizes must be names with sizes"),
+    "numbers": ([4, 4], r"state_sizes must be names with sizes.*got \[4, 4\]"),
+    "nothing": ({}, "state_sizes is empty"),
+    "no names": ((), "state_sizes is empty"),
+    "a name twice": (("h", "h"), "state_sizes names a state twice"),
+    "a name that is none": ({1: 4}, "got the name 1"),
+    "None": ({"h": None}, "the size of state 'h' must be a whole number, got None"),
+    "a size as text": ({"h": "4"}, "the size of state 'h' must be a whole number, got '4'"),
+    "a bool": ({"h": True}, "the size of state 'h' must be a whole number, got True"),
+    "zero": ({"h": 0}, "the size of state 'h' must be at least 1, got 0"),
+    "an empty shape": ({"h": ()}, "the size of state 'h' is empty"),
+    "a shape with zero": ({"h": (4, 0)}, "the size of state 'h' must be at least 1, got 0"),
+    "a real dtype": ({"h": (4, torch.float64)}, "state 'h' cannot be of torch.float64"),
+    "a dtype alone": ({"h": torch.complex64}, "the size of state 'h' is missing"),
+    "a dtype in a tuple": ({"h": (torch.complex64,)}, "the size of state 'h' is missing"),
+    "a dtype in front": ({"h": (torch.complex64, 4)}, "must be a whole number, got torch.comp"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG_STATE_SIZES)
+def test_state_sizes_that_cannot_be_understood_are_refused(what: str) -> None:
+    given, message = WRONG_STATE_SIZES[what]
+    with pytest.raises((ArgumentError, ArgumentTypeError), match=message):
+        build_cell(nn.GRUCell, 3, 4, state_sizes=given)
+
+
+class Stated(Cell):
+    """A cell whose states are whatever it is told."""
+
+    def __init__(self, input_size: int, hidden_size: int, state: dict[str, object]) -> None:
+        super().__init__(input_size, state)
+
+
+@pytest.mark.parametrize("what", [k for k, (v, _) in WRONG_STATE_SIZES.items() if type(v) is dict])
+def test_a_cells_states_that_cannot_be_understood_are_refused(what: str) -> None:
+    given, message = WRONG_STATE_SIZES[what]
+    with pytest.raises(
+        (ArgumentError, ArgumentTypeError), match=message.replace("state_sizes", "state")
+    ):
+        build_cell(Stated, 3, 4, state=given)

@@ -23,7 +23,7 @@ from recurra.cells.min_gru import MinGRU
 from recurra.cells.peephole import PeepholeLSTM
 from recurra.cells.rhn import RHN
 from recurra.cells.s_lstm import SLSTM
-from recurra.cells.sizes import check_size
+from recurra.cells.sizes import check_flag, check_size
 from recurra.cells.states import StateSizes
 from recurra.errors import ArgumentError, ArgumentTypeError, RecurraError, ShapeError
 
@@ -88,6 +88,8 @@ def _build(
 ) -> nn.Module:
     """Call a cell's class; raises `ArgumentError` where it does not take these arguments."""
     _check_options(kind, options)
+    if kind in CELLS.values():
+        options = {name: _flag(kind, name, value) for name, value in options.items()}
     try:
         return kind(input_size, hidden_size, **options)
     except RecurraError:
@@ -138,6 +140,12 @@ def _named(name: str) -> type[Cell]:
             f"cell={name!r} is not known; take one of {', '.join(CELLS)}, or pass a class.{hint}"
         )
     return CELLS[name]
+
+
+def _flag(kind: type[nn.Module], name: str, value: object) -> object:
+    """Return an option, which must be True or False where its default is."""
+    default = inspect.signature(kind).parameters[name].default
+    return check_flag(name, value) if isinstance(default, bool) else value
 
 
 def _check_options(cell: type[nn.Module], options: Mapping[str, object]) -> None:

@@ -59,13 +59,17 @@ def _check_step(
     """Return what the cell's states are, complex ones that come from real zeros included."""
     given = cell.state_kinds if kinds is None else dict(kinds)
     name, real = type(cell).__name__, like.dtype
-    inputs = [like.new_zeros(2, cell.input_size)] + [
-        like.new_zeros(2, *kind.shape, dtype=kind.dtype(real)) for kind in given.values()
-    ]
+    wanted = {"x": (2, cell.input_size)} | {key: (2, *kind.shape) for key, kind in given.items()}
+    dtypes = [real, *(kind.dtype(real) for kind in given.values())]
+
+    def step() -> Any:
+        pairs = zip(wanted.values(), dtypes, strict=True)
+        return cell(*(like.new_zeros(shape, dtype=dtype) for shape, dtype in pairs))
+
     try:
-        result = quietly(cell, lambda: cell(*inputs))
+        result = quietly(cell, step)
     except Exception as error:
-        shapes = ", ".join(str(tuple(i.shape)) for i in inputs)
+        shapes = ", ".join(map(str, wanted.values()))
         raise ShapeError(f"{name} failed on one step with inputs of {shapes}: {error}") from error
     output, new = _parts(cell, result, given)
     sizes = {"the output": (cell.output_size,)} | {

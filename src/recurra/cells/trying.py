@@ -163,11 +163,14 @@ class Tries:
     def _result(self, kinds: Kinds, way: Passing, number: float = 0.0) -> Any:
         """Return what a step from states of that number gives, or the exception it raises."""
         B, x = self.x.shape[0], self.x
-        states = tuple(
-            x.new_full((B, *kind.shape), number, dtype=kind.dtype(x.dtype))
-            for kind in kinds.values()
-        )
-        return self._run(lambda: call(self.module, x, states, tuple(kinds), way))
+        dtypes = [kind.dtype(x.dtype) for kind in kinds.values()]
+
+        def step() -> Any:
+            pairs = zip(kinds.values(), dtypes, strict=True)
+            states = tuple(x.new_full((B, *k.shape), number, dtype=dtype) for k, dtype in pairs)
+            return call(self.module, x, states, tuple(kinds), way)
+
+        return self._run(step)
 
     def _run(self, step: Callable[[], Any]) -> Any:
         try:

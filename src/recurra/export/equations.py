@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from recurra.cells.cell import Cell
+from recurra.cells.foreign import Adapted
 from recurra.errors import ExportError, TraceError
 from recurra.export.graph import Graph, Port
 from recurra.export.operations import OPERATIONS, Call
@@ -38,7 +40,8 @@ class Equations:
 
 def equations_of(cell: Cell, dtype: torch.dtype) -> Equations:
     """Return a cell's equations; raises `ExportError` where they cannot be written down."""
-    name = f"{type(cell).__name__} ({_line_of(cell)})"
+    module = cell.module if isinstance(cell, Adapted) else cell
+    name = f"{type(module).__name__} ({_line_of(module)})"
     if dtype not in (torch.float32, torch.float64):
         raise ExportError(f"{name} computes in {dtype}: convert it by .float() to export it.")
     try:
@@ -63,9 +66,10 @@ def equations_of(cell: Cell, dtype: torch.dtype) -> Equations:
     return Equations(program, arrays, wide, name)
 
 
-def _line_of(cell: Cell) -> str:
-    code = inspect.unwrap(type(cell).forward).__code__
-    return f"{Path(code.co_filename).name}, line {code.co_firstlineno}"
+def _line_of(module: nn.Module) -> str:
+    code = getattr(inspect.unwrap(type(module).forward), "__code__", None)
+    where = code and f"{Path(code.co_filename).name}, line {code.co_firstlineno}"
+    return where or "compiled"
 
 
 class Writer:

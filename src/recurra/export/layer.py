@@ -49,7 +49,8 @@ def layer_subject(layer: Layer, *, streaming: bool, lengths: bool) -> Subject:
             found, last = _run(layer, tensors["x"], state, tensors.get("lengths"))
         return [t.cpu().numpy() for t in (found, *last)]
 
-    kinds = ", ".join(dict.fromkeys(type(cell).__name__ for cell in stack.cells))
+    modules = (getattr(cell, "module", cell) for cell in stack.cells)
+    kinds = ", ".join(dict.fromkeys(type(module).__name__ for module in modules))
     about = f"{len(stack.cells)} recurrent cell(s) of the kind {kinds}, {I} -> {O}"
     start = {f"state_{n}": s.tolist() for n, s in zip(stack.states, stack.fresh, strict=True)}
     return Subject(graph, about, run, {"start": start} if streaming and stack.learned else {})

@@ -1,5 +1,6 @@
 """A recurrent layer as ONNX: layers over layers, one or two directions each."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ import numpy as np
 import torch
 
 from recurra.cells.cell import Cell
+from recurra.cells.like import zeros_like_of
 from recurra.errors import ExportError
 from recurra.export.equations import equations_of, write_direction
 from recurra.export.graph import Graph, Port
@@ -25,13 +27,13 @@ def cells_of(layer: Layer) -> tuple[Cell, ...]:
 class Stack:
     """What a recurrent layer consists of.
 
-    cells: layer 0 forward, layer 0 backward, layer 1 forward, ...; fresh: for each state what it
-    starts from, (L·D, size); dtype: of the numbers.
+    cells: layer 0 forward, layer 0 backward, layer 1 forward, ...; states: each one's shape for a
+    row; fresh: for each state what it starts from, (L·D, *shape); dtype: of the numbers.
     """
 
     cells: tuple[Cell, ...]
     directions: int
-    states: dict[str, int]
+    states: dict[str, tuple[int, ...]]
     fresh: tuple[torch.Tensor, ...]
     dtype: torch.dtype
 
@@ -39,13 +41,15 @@ class Stack:
     def of(cls, layer: Layer) -> "Stack":
         """Read a layer."""
         cells = cells_of(layer)
-        dtype = next((p.dtype for p in layer.parameters()), torch.float32)
+        dtype = zeros_like_of(cells[0]).dtype if cells else torch.float32
         if isinstance(layer, Recurrent):
+            _check_states(layer)
             like = torch.zeros((), dtype=dtype)
+            states = {name: kinds[0].shape for name, kinds in layer.states().kinds.items()}
             fresh = tuple(s[:, 0].detach().cpu() for s in layer.fresh_state(like, 1))
-            return cls(cells, layer.directions, dict(layer.state_sizes), fresh, dtype)
-        states = dict(cells[0].state_sizes)
-        fresh = tuple(torch.zeros(len(cells), n, dtype=dtype) for n in states.values())
+            return cls(cells, layer.directions, states, fresh, dtype)
+        states = {name: (size,) for name, size in cells[0].state_sizes.items()}
+        fresh = tuple(torch.zeros(len(cells), *n, dtype=dtype) for n in states.values())
         return cls(cells, 2 if layer.bidirectional else 1, states, fresh, dtype)
 
     @property
@@ -59,7 +63,7 @@ class Stack:
         return np.dtype(np.float32) if self.dtype == torch.float32 else np.dtype(np.float64)
 
     def state_ports(self, prefix: str) -> list[Port]:
-        """Return a port for each state, (L·D, B, size)."""
+        """Return a port for each state, (L·D, B, *shape)."""
         first = "start in the notes" if self.learned else "zeros"
         about = {
             "state": f"the state to go on from, at first {first}",
@@ -69,12 +73,12 @@ class Stack:
             Port(
                 f"{prefix}_{name}",
                 self.numpy_dtype,
-                (len(self.cells), "B", size),
+                (len(self.cells), "B", *shape),
                 f"{about[prefix]}: {name}",
                 low=0.5,  # of one sign: a sum of positive terms may be among the states
                 high=1.0,
             )
-            for name, size in self.states.items()
+            for name, shape in self.states.items()
         ]
 
 
@@ -92,10 +96,10 @@ def write_stack(
         graph: where to.
         stack: the layer.
         x: (T, B, I).
-        state: each (L·D, B, size), to start from; None for the layer's own.
+        state: each (L·D, B, *shape), to start from; None for the layer's own.
         lengths: (B,) int64; None for all steps.
 
-    Returns the outputs (T, B, D·O) and the last states, each (L·D, B, size).
+    Returns the outputs (T, B, D·O) and the last states, each (L·D, B, *shape).
     """
     valid = None if lengths is None else write_valid(graph, x, lengths)
     last: list[list[str]] = []
@@ -112,7 +116,8 @@ def write_stack(
                 reverse=direction == 1,
             )
             outputs.append(out)
-            last.append([graph.add("Unsqueeze", s, graph.numbers(0)) for s in end])
+            whole = [_shaped(graph, s, n) for s, n in zip(end, stack.states.values(), strict=True)]
+            last.append([graph.add("Unsqueeze", s, graph.numbers(0)) for s in whole])
         x = graph.join(outputs, -1)
     return x, [graph.join(s, 0) for s in zip(*last, strict=True)]
 
@@ -128,13 +133,39 @@ def write_valid(graph: Graph, x: str, lengths: str) -> str:
 def _start(graph: Graph, stack: Stack, k: int, x: str, state: Sequence[str] | None) -> list[str]:
     """Return what cell k starts from, each (B, size)."""
     if state is not None:
-        return [graph.add("Gather", s, graph.constant(k, np.int64), axis=0) for s in state]
+        own = [graph.add("Gather", s, graph.constant(k, np.int64), axis=0) for s in state]
+        return [
+            s if len(shape) == 1 else graph.add("Reshape", s, graph.numbers(-1, math.prod(shape)))
+            for s, shape in zip(own, stack.states.values(), strict=True)
+        ]
     starts = []
     for fresh in stack.fresh:
-        row = fresh[k].numpy()
+        row = fresh[k].flatten().numpy()
         shape = graph.join([graph.axis_size(x, 1), graph.numbers(len(row))], 0)
         starts.append(graph.add("Expand", graph.constant(row), shape))
     return starts
+
+
+def _shaped(graph: Graph, state: str, shape: tuple[int, ...]) -> str:
+    """Return a state (B, size) as (B, *shape)."""
+    return state if len(shape) == 1 else graph.add("Reshape", state, graph.numbers(-1, *shape))
+
+
+def _check_states(layer: Recurrent) -> None:
+    """Raise `ExportError` where a layer has states that a graph cannot take and give."""
+    states = layer.states()
+    for name in states.uneven:
+        sizes = ", ".join(map(str, states.kinds[name]))
+        raise ExportError(
+            f"the state {name!r} is not of one size in all layers ({sizes}): such a stack cannot "
+            "be exported; export its layers one by one, as Recurrent of one layer each."
+        )
+    for name, kinds in states.kinds.items():
+        if kinds[0].is_complex:
+            raise ExportError(
+                f"the state {name!r} is complex, which the operations of ONNX are not: write the "
+                "cell with two real states to export it."
+            )
 
 
 def lengths_port(least: int = 0) -> Port:

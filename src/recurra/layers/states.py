@@ -46,6 +46,16 @@ class LayerStates:
         """The names of the states that are not alike in all cells."""
         return [name for name, kinds in self.kinds.items() if not _alike(kinds)]
 
+    def check_even(self, what: str) -> None:
+        """Raise `ArgumentError`, which says what needs it, unless states are alike in all cells."""
+        for name in self.uneven:
+            sizes = ", ".join(map(str, self.kinds[name]))
+            raise ArgumentError(
+                f"{what} takes no cell whose state differs in size from layer to layer, as "
+                f"{name!r} does ({sizes}): take num_layers=1, or a cell whose states do not "
+                "depend on input_size."
+            )
+
     def zeros(self, like: Tensor, B: int) -> State:
         """Return zeros of B rows as a user sees a state, of the dtypes that go with `like`."""
 

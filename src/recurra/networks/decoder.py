@@ -64,6 +64,7 @@ class AttentionDecoder(nn.Module):
         if recurrent.bidirectional:
             raise ArgumentError("a decoder's layer must have one direction, not two.")
         self.symbols = embedding(symbols, embedding_size, 1 / math.sqrt(embedding_size))
+        recurrent.states().check_even("a decoder")
         self.recurrent = recurrent
         size = recurrent.output_size
         self.attention = build_attention(attention, size, memory_size, size)

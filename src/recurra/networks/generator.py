@@ -40,6 +40,7 @@ class GeneratorNetwork(nn.Module):
         # Of standard deviation 1/sqrt(E), so that logits start at about 1.
         self.symbols = embedding(symbols, embedding_size, 1 / math.sqrt(embedding_size))
         self.conditions = embedding(conditions, embedding_size) if conditions else None
+        recurrent.states().check_even("a generator")
         self.recurrent = recurrent
         self.dropout = dropout
         self.project = nn.Linear(recurrent.output_size, embedding_size)

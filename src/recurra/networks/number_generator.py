@@ -78,6 +78,7 @@ class NumberGenerator(nn.Module):
         super().__init__()
         self.scale = NumberReader(mean, deviation)
         self.conditions = embedding(conditions, embedding_size) if conditions else None
+        recurrent.states().check_even("a generator")
         self.recurrent, self.dropout = recurrent, dropout
         self.features, self.components = len(mean), components
         outputs = components * (1 + 2 * len(mean)) + 1

@@ -26,10 +26,13 @@ class TranslatorNetwork(nn.Module):
     def __init__(self, encoder: Encoder, decoder: AttentionDecoder) -> None:
         super().__init__()
         read, written = encoder.recurrent, decoder.recurrent
-        if (read.num_layers, read.state_sizes) != (written.num_layers, written.state_sizes):
+        read.states().check_even("a translator")
+        written.states().check_even("a translator")
+        one, other = ({n: str(k[0]) for n, k in r.states().kinds.items()} for r in (read, written))
+        if (read.num_layers, one) != (written.num_layers, other):
             raise ArgumentError(
-                f"the encoder's state ({read.num_layers} layers of {read.state_sizes}) must be "
-                f"the decoder's ({written.num_layers} layers of {written.state_sizes})."
+                f"the encoder's state ({read.num_layers} layers of {one}) must be "
+                f"the decoder's ({written.num_layers} layers of {other})."
             )
         self.encoder = encoder
         self.decoder = decoder
@@ -58,9 +61,9 @@ class TranslatorNetwork(nn.Module):
         if not self.mix:
             return state
         mixed = []
-        for each, mix in zip(state, self.mix, strict=True):
+        for each, mix in zip(self.encoder.recurrent.flat_state(state), self.mix, strict=True):
             both = each.view(-1, 2, *each.shape[1:])  # (L, D, B, size)
             forward, backward = both[:, 0], both[:, 1]
             g = torch.sigmoid(mix(torch.cat([forward, backward], -1)))
             mixed.append(g * forward + (1 - g) * backward)
-        return tuple(mixed)
+        return self.decoder.recurrent.whole_state(tuple(mixed))

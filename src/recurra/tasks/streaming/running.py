@@ -6,6 +6,7 @@ from threading import Lock
 import torch
 from torch import Tensor
 
+from recurra.cells.like import zeros_like_of
 from recurra.layers import Recurrent
 from recurra.layers.stream import Stream
 from recurra.tasks.streaming.reader import Kept, State
@@ -23,18 +24,18 @@ class RunningLayer:
     """
 
     def __init__(self, layer: Recurrent) -> None:
+        layer.states().check_even("a stream of a model")
         self._layer = layer
         self._names = [f"layer.{name}" for name in layer.state_sizes]
         self._steppers: dict[int, Stream] = {}
         self._lock = Lock()
-        like = next(layer.parameters()).detach()
+        self._like = like = zeros_like_of(layer.cell_list()[0])
         small = sum(p.numel() for p in layer.parameters()) <= _LARGEST
         self._has_short_way = small and like.device.type == "cpu"
 
     def start(self) -> State:
-        """Return the layer's state at the beginning of one stream, each (L, size)."""
-        like = next(self._layer.parameters()).detach()
-        fresh = self._layer.fresh_state(like, 1)
+        """Return the layer's state at the beginning of one stream, each flat: (L, size)."""
+        fresh = self._layer.flat_state(self._layer.fresh_state(self._like, 1))
         return {n: s[:, 0].detach().clone() for n, s in zip(self._names, fresh, strict=True)}
 
     def run(self, x: Tensor, kept: Kept, lengths: Sequence[int]) -> Tensor:
@@ -45,10 +46,10 @@ class RunningLayer:
         if even and B <= _SHORT and self._has_short_way:
             out, last = self._run_short(x, states)
         else:
-            start = tuple(state.to(x).transpose(0, 1) for state in states)
+            start = self._layer.whole_state(tuple(s.to(x).transpose(0, 1) for s in states))
             given = None if even else torch.tensor(lengths, device=x.device)
             out, new = self._layer(x, start, given)
-            last = [state.transpose(0, 1) for state in new]
+            last = [state.transpose(0, 1) for state in self._layer.flat_state(new)]
         kept.fixed.update(zip(self._names, last, strict=True))
         return out
 
@@ -63,9 +64,11 @@ class RunningLayer:
                 if rows not in self._steppers:
                     self._steppers[rows] = self._layer.stream(rows)
                 stepper, part = self._steppers[rows], slice(first, first + rows)
-                stepper.state = tuple(state[part].transpose(0, 1) for state in states)
+                now = tuple(state[part].transpose(0, 1) for state in states)
+                stepper.state = self._layer.whole_state(now)
                 outs.append(stepper.push(x[:, part]))
-                for all_rows, new in zip(lasts, stepper.state, strict=True):
+                last = self._layer.flat_state(stepper.state)
+                for all_rows, new in zip(lasts, last, strict=True):
                     all_rows.append(new.transpose(0, 1))
                 first += rows
         if len(outs) == 1:
