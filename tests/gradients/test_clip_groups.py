@@ -1,13 +1,15 @@
 """The norm band by layer and by parameter, on sparse and on complex gradients."""
 
+import itertools
 import math
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from recurra import Recurrent, clip_grad_norm_band_
-from recurra.errors import ArgumentError
+from recurra.errors import ArgumentError, ArgumentTypeError
 from recurra.training import Trainer
 
 
@@ -128,3 +130,127 @@ def test_the_history_counts_how_often_each_layer_met_each_edge() -> None:
     assert history.clipped_by_group() == {"a": (0.25, 0.5), "b": (0.0, 0.0)}
     assert history.clipped() == (1 / 8, 2 / 8)
     assert type(history).from_dict(history.to_dict()) == history
+
+
+def test_a_parameter_that_is_there_twice_counts_once() -> None:
+    for by in ("total", "parameter"):
+        weight, other = nn.Parameter(torch.zeros(4)), nn.Parameter(torch.zeros(4))
+        weight.grad = torch.full((4,), 10.0)
+        norm = clip_grad_norm_band_([weight, other, weight], 1, 2, by=by)
+        assert float(norm) == 20
+        assert torch.equal(weight.grad, torch.full((4,), 1.0))
+
+
+def test_tied_weights_of_chained_modules_count_once() -> None:
+    encoder, decoder = nn.Embedding(5, 4), nn.Linear(4, 5, bias=False)
+    decoder.weight = encoder.weight
+    encoder.weight.grad = torch.ones(5, 4)
+    norm = clip_grad_norm_band_(itertools.chain(encoder.parameters(), decoder.parameters()), 0, 1)
+    assert float(norm) == pytest.approx(20**0.5)
+    assert float(encoder.weight.grad.norm()) == pytest.approx(1)
+
+
+def test_a_gradient_that_two_parameters_share_counts_once() -> None:
+    a, b = nn.Parameter(torch.zeros(4)), nn.Parameter(torch.zeros(4))
+    a.grad = b.grad = torch.full((4,), 10.0)
+    assert float(clip_grad_norm_band_([a, b], 0, 2)) == 20
+    assert a.grad is b.grad
+    assert torch.equal(a.grad, torch.full((4,), 1.0))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.complex64])
+def test_a_gradient_that_is_an_expanded_view(dtype: torch.dtype) -> None:
+    weight = nn.Parameter(torch.zeros(3, 4, dtype=dtype))
+    weight.grad = torch.tensor(5.0, dtype=dtype).expand(3, 4)
+    clip_grad_norm_band_(weight, 0, 12**0.5)
+    torch.testing.assert_close(weight.grad, torch.ones(3, 4, dtype=dtype))
+
+
+def test_a_gradient_with_gaps_stays_the_tensor_it_is() -> None:
+    room = torch.full((4, 6), 7.0)
+    weight = nn.Parameter(torch.zeros(4, 3))
+    weight.grad = given = room[:, ::2]
+    clip_grad_norm_band_(weight, 0, 12**0.5)
+    assert weight.grad is given
+    torch.testing.assert_close(room[:, ::2], torch.ones(4, 3))
+    assert torch.equal(room[:, 1::2], torch.full((4, 3), 7.0))
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        (lambda m: m.named_parameters(), r"\.parameters\(\), not \.named_parameters\(\)"),
+        (lambda m: dict(m.named_parameters()), "got str 'weight' at 0"),
+        (lambda m: [m.weight, None], "got NoneType None at 1"),
+        (lambda m: None, "got None"),
+        (lambda m: "weights", "got str 'w' at 0"),
+        (lambda m: [m], "got Linear"),
+    ],
+)
+def test_what_are_no_parameters_is_said(params: Any, said: str) -> None:
+    with pytest.raises(ArgumentTypeError, match=said):
+        clip_grad_norm_band_(params(nn.Linear(2, 2)), 0, 1)
+
+
+def test_gradients_that_cannot_be_scaled_are_said() -> None:
+    whole = torch.zeros(3, dtype=torch.int64)
+    whole.grad = torch.ones(3, dtype=torch.int64)
+    with pytest.raises(ArgumentTypeError, match=r"torch\.int64: whole numbers"):
+        clip_grad_norm_band_([whole], 0, 1)
+    away = nn.Parameter(torch.zeros(3, device="meta"))
+    away.grad = torch.ones(3, device="meta")
+    with pytest.raises(ArgumentError, match="on meta"):
+        clip_grad_norm_band_([away], 0, 1)
+
+
+@pytest.mark.parametrize("bound", ["1", None, [1], True])
+def test_a_band_that_is_no_number_is_said(bound: Any) -> None:
+    weight = nn.Parameter(torch.zeros(3))
+    weight.grad = torch.ones(3)
+    with pytest.raises(ArgumentTypeError, match="must be a number, got"):
+        clip_grad_norm_band_(weight, 0, bound)
+
+
+def test_generators_and_parameters_without_gradients_are_taken() -> None:
+    weights = [nn.Parameter(torch.zeros(4)) for _ in range(3)]
+    weights[1].grad = torch.full((4,), 4.0)
+    assert float(clip_grad_norm_band_((w for w in weights), 0, 2)) == 8
+    assert torch.equal(weights[1].grad, torch.ones(4))
+    assert float(clip_grad_norm_band_([], 0, 1)) == 0
+    assert float(clip_grad_norm_band_((w for w in weights[:1]), 1, 2)) == 0
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_is_rounded_once(dtype: torch.dtype) -> None:
+    weight = nn.Parameter(torch.zeros(4, dtype=dtype))
+    weight.grad = torch.full((4,), 60000.0, dtype=dtype)
+    clip_grad_norm_band_(weight, 0, 1)
+    assert torch.equal(weight.grad, torch.full((4,), 0.5, dtype=dtype))
+    weight.grad = torch.full((4,), 2.0**-24 if dtype == torch.float16 else 1e-38, dtype=dtype)
+    clip_grad_norm_band_(weight, 1, 2)
+    assert torch.equal(weight.grad, torch.full((4,), 0.5, dtype=dtype))
+
+
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch has no distributed part")
+def test_gradients_spread_over_processes_are_measured_whole() -> None:
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.tensor import Shard, distribute_tensor
+
+    torch.distributed.init_process_group(
+        "gloo", store=torch.distributed.HashStore(), rank=0, world_size=1
+    )
+    try:
+        mesh = init_device_mesh("cpu", (1,))
+        weight = nn.Parameter(distribute_tensor(torch.zeros(4), mesh, [Shard(0)]))
+        weight.grad = distribute_tensor(torch.full((4,), 10.0), mesh, [Shard(0)])
+        plain = nn.Parameter(torch.zeros(4))
+        plain.grad = torch.full((4,), 10.0)
+        assert float(clip_grad_norm_band_([weight], 0, 2)) == 20
+        assert torch.equal(weight.grad.full_tensor(), torch.ones(4))
+        weight.grad.mul_(10)
+        norm = clip_grad_norm_band_([weight, plain], 0, 2**0.5 * 2)
+        assert float(norm) == pytest.approx(20 * 2**0.5)
+        torch.testing.assert_close(weight.grad.full_tensor(), torch.ones(4))
+        torch.testing.assert_close(plain.grad, torch.ones(4))
+    finally:
+        torch.distributed.destroy_process_group()

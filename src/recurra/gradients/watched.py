@@ -54,12 +54,23 @@ class Watched:
         }
         self.entered.append((x, state))
         self.weights.append(weights)
-        output, new = functional_call(self.cell, weights, (x, *state))
+        output, new = functional_call(self.cell, weights, (x, *_in_graph(x, weights, state)))
         kept = tuple(_of_this_step(s, state) for s in new)
         for before, after in zip(new, kept, strict=True):
             if output is before:
                 output = after
         return output, kept
+
+
+def _in_graph(x: Tensor, weights: dict[str, Tensor], state: State) -> State:
+    """Return the state that enters a step; where nothing has a gradient yet, it has.
+
+    What a state that leaves the step sends through another one of the step (an LSTM's c through h)
+    would be lost else: at the first step of a frozen cell.
+    """
+    if not torch.is_grad_enabled() or any(t.requires_grad for t in (x, *state, *weights.values())):
+        return state
+    return tuple(s.detach().requires_grad_() for s in state)
 
 
 def _of_this_step(s: Tensor, entered: State) -> Tensor:
