@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
@@ -14,9 +15,19 @@ from torch.nn.utils.rnn import PackedSequence
 def in_float64(model: nn.Module) -> nn.Module | None:
     """Return a copy of the model in float64, or None where it cannot be copied or converted."""
     try:
-        return copy.deepcopy(model).double()
+        copied = copy.deepcopy(model)
+        own = {id(part) for part in _parts(model)}
+        if any(id(part) in own for part in _parts(copied)):
+            return None  # the copy would be converted, and the model with it
+        return copied.double()
     except Exception:  # whatever a user's module raises when it is copied
         return None
+
+
+def _parts(model: nn.Module) -> Iterator[object]:
+    yield from model.modules()
+    yield from model.parameters()
+    yield from model.buffers()
 
 
 def converted(value: Any, double: bool) -> Any:
@@ -40,29 +51,34 @@ def converted(value: Any, double: bool) -> Any:
 
 @contextmanager
 def undisturbed(model: nn.Module) -> Iterator[None]:
-    """Put back the random numbers and the model's buffers after the block; gradients are on in it.
+    """Put back the random numbers and the model's attributes after the block; gradients are on.
 
-    The random numbers are torch's, on the processor and the model's devices, and Python's own.
+    The random numbers are torch's, on the processor and the model's devices, NumPy's and Python's
+    own. In the block the model has copies of its buffers, so that the buffers see nothing of it.
     """
     devices = {p.device for p in model.parameters() if p.device.type == "cuda"}
-    buffers = [
-        (module._buffers, name, buffer, buffer.detach().clone())
-        for module in model.modules()
-        for name, buffer in module._buffers.items()
-        if buffer is not None and not buffer.is_inference()
+    modules = list(model.modules())
+    before = [(vars(module), dict(vars(module))) for module in modules]
+    groups = [
+        (group, dict(group))
+        for module in modules
+        for group in (module._parameters, module._buffers, module._modules)
     ]
-    drawn = random.getstate()
+    drawn, numpy_drawn = random.getstate(), np.random.get_state()  # noqa: NPY002
     with (
         torch.random.fork_rng(devices=list(devices)),
         torch.inference_mode(False),
         torch.enable_grad(),
     ):
         try:
+            for module in modules:
+                for name, buffer in module._buffers.items():
+                    if buffer is not None:
+                        module._buffers[name] = buffer.detach().clone()
             yield
         finally:
             random.setstate(drawn)
-            for own, name, buffer, before in buffers:
-                own[name] = buffer
-                if not torch.equal(buffer, before):  # its version does not tell: see batch norm
-                    with torch.no_grad():
-                        buffer.copy_(before)
+            np.random.set_state(numpy_drawn)  # noqa: NPY002
+            for attributes, were in (*before, *groups):
+                attributes.clear()
+                attributes.update(were)
