@@ -20,6 +20,8 @@
 namespace nb = nanobind;
 using namespace recurra;
 
+void bind_watch(nb::module_& m);
+
 namespace {
 
 using Place = std::tuple<int, Index, int>;             // buffer, offset, shift
@@ -312,4 +314,5 @@ NB_MODULE(_core, m) {
   m.def("simd", [] { return std::string(simd()); });
   m.def("simd_choices", &simd_choices);
   m.def("use_simd", &use_simd);
+  bind_watch(m);
 }

@@ -31,7 +31,11 @@ def test_auto_takes_the_core(kind: str) -> None:
     for options in ({}, {"lengths": [6, 0, 2, 6, 1]}, {"reset": reset}):
         found, wanted = (on(name, layer, x, **options) for name in ("auto", "native"))
         assert same_bits(found, wanted)
-    (kernel,) = {type(found).__name__ for found in layer.cells[0].programs.known.values()}
+    (kernel,) = {
+        type(found).__name__
+        for (known,) in layer.cells[0].programs.known.values()
+        for found in [known.found]
+    }
     assert kernel == "Prepared"
 
 

@@ -12,7 +12,6 @@ from recurra.cells import as_cell
 from recurra.errors import TraceError
 from recurra.program.reference import run
 from recurra.program.trace import Random, trace
-from recurra.program.trace_key import fingerprint
 
 OURS: dict[str, cells.Cell] = {
     "lstm": cells.LSTM(K, H),
@@ -232,34 +231,6 @@ def test_parameters_are_found_wherever_a_cell_keeps_them() -> None:
     cell = Holding()
     traced = assert_agrees(cell)
     assert set(traced.names) == {name for name, _ in cell.named_parameters()}
-
-
-def test_a_fingerprint_changes_with_whatever_a_trace_may_depend_on() -> None:
-    cell = Holding()
-    cell.alpha, cell.sizes = 0.5, [1, 2]
-    seen = [fingerprint(cell)]
-    assert fingerprint(cell) == seen[0]
-    assert hash(fingerprint(cell)) == hash(seen[0])
-    with torch.no_grad():
-        cell.listed[0].fill_(3.0)
-    assert fingerprint(cell) == seen[0]
-    for change in (
-        lambda: setattr(cell, "alpha", 0.25),
-        lambda: setattr(cell, "alpha", float("nan")),
-        lambda: cell.sizes.append(3),
-        lambda: cell.eval(),
-        lambda: cell.layers.add_module("other", nn.Dropout(0.5)),
-        lambda: setattr(cell.layers["other"], "p", 0.25),
-        lambda: cell.double(),
-        lambda: setattr(cell, "bound", torch.tanh),
-        lambda: cell.listed[0].requires_grad_(False),
-        lambda: setattr(cell, "listed", nn.ParameterList([cell.listed[1], cell.listed[1]])),
-        lambda: cell.register_forward_hook(print),
-    ):
-        change()
-        assert fingerprint(cell) not in seen
-        seen.append(fingerprint(cell))
-    assert fingerprint(cell) == seen[-1]
 
 
 def test_a_tensor_that_the_cell_makes_may_be_filled_before_it_is_used_but_not_after() -> None:

@@ -9,7 +9,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from recurra.backends import eager
 from recurra.backends.steps import State, SteppedCell, Steps
 from recurra.errors import ShapeError
-from recurra.program.trace_key import GLOBAL_HOOKS, HOOKS
+from recurra.program.trace_watch import GLOBAL_HOOKS, HOOKS
 
 _GATES = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
 

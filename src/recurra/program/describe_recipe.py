@@ -7,7 +7,7 @@ from torch import Tensor
 from recurra.program.describe import Line, Namer
 from recurra.program.shapes import Shape
 from recurra.program.trace import Traced
-from recurra.program.trace_leaves import Call, Held, Item, Named, Ref
+from recurra.program.trace_leaves import Call, Held, Item, Named, Read, Ref
 from recurra.program.trace_symbol import each
 from recurra.program.trace_table import name_of
 
@@ -27,6 +27,8 @@ def describe_recipe(traced: Traced, namer: Namer) -> tuple[list[str], list[Line]
             names[node] = namer.take(short[step.name])
         elif isinstance(step, Item):
             names[node] = f"{names[step.node]}[{step.position}]"
+        elif isinstance(step, Read):
+            names[node] = str(step.path)
         elif isinstance(step, Held):
             number = step.tensor.dim() == 0
             names[node] = f"{step.tensor.item():g}" if number else namer.take("held")

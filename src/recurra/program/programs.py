@@ -6,13 +6,16 @@ from typing import Any
 
 
 class Programs:
-    """What has been prepared of one cell, by the attributes that its equations may depend on.
+    """What has been prepared of one cell, the last used first; a copy of the cell shares it.
 
-    A copy of the cell shares it; a deep or pickled copy starts anew.
+    known: by what every program of it depends on besides what the cell reads.
+    fixed: numbers that cannot be inputs of a program. rest: calls until a trace is tried again.
     """
 
     def __init__(self) -> None:
-        self.known: dict[Hashable, Any] = {}
+        self.known: dict[Hashable, tuple[Any, ...]] = {}
+        self.fixed: set[Hashable] = set()
+        self.credit = 16.0
         self.lock = Lock()
 
     def __deepcopy__(self, memo: object) -> "Programs":

@@ -1,7 +1,7 @@
 """From a cell, as it stands, to its program: the cell is called with symbols that record."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,12 +10,14 @@ from torch import Tensor, nn
 from recurra.errors import TraceError
 from recurra.program import trace_operations as _  # noqa: F401  (fills the table)
 from recurra.program.program import Program
-from recurra.program.trace_leaves import Recipe, needed
+from recurra.program.trace_leaves import Path, Recipe, needed
 from recurra.program.trace_module import Copies, tensors_of
-from recurra.program.trace_randoms import Generators, Random
+from recurra.program.trace_randoms import Random
+from recurra.program.trace_reads import Reads, effect
 from recurra.program.trace_recorder import Recorder, Watch
 from recurra.program.trace_refusal import REFUSALS, line_of_error, place_of, refusal
 from recurra.program.trace_symbol import BASES, BatchSize, Row
+from recurra.program.trace_watch import Watched, watch
 
 # The batch sizes with which a cell is traced: what depends on them differs between the two.
 _BATCHES = (BatchSize(2**61 - 1), BatchSize(2**59 - 55))
@@ -34,18 +36,33 @@ class Traced:
     recipe: Recipe
     randoms: tuple[Random, ...]
 
+    def sourced(self, watched: Watched) -> "Traced":
+        """Return it with the tensors that are not registered read from the cell at each call."""
+        return replace(self, recipe=self.recipe.sourced(watched.tensors))
+
     @property
     def names(self) -> tuple[str, ...]:
         """Return the names of the parameters and buffers that the program depends on."""
         return self.recipe.names
 
-    def leaves(self, tensors: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
+    def leaves(self, tensors: Mapping[str, Tensor], cell: object = None) -> tuple[Tensor, ...]:
         """Return the tensors for `program.parameters`, in order.
 
         tensors: the module's parameters and buffers by name (`names` says which are read).
+        cell: the module, from which other tensors and numbers are read.
         Gradients flow from the result back to them.
         """
-        return self.recipe.follow(tensors)
+        return self.recipe.follow(tensors, cell)
+
+
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """What came of tracing a cell: its program or why it has none, and what that depends on."""
+
+    traced: Traced | TraceError
+    watched: Watched
+    reads: Reads
+    varying: frozenset[Path]
 
 
 def trace(
@@ -66,40 +83,80 @@ def trace(
 
     Raises `TraceError` with the reason and the line where the cell cannot be traced.
     """
+    found = attempt(module, input_size, state_sizes, dtype, device).traced
+    if isinstance(found, TraceError):
+        raise found
+    return found
+
+
+def attempt(
+    module: nn.Module,
+    input_size: int,
+    state_sizes: Mapping[str, int],
+    dtype: torch.dtype | None = None,
+    device: torch.device | None = None,
+    varying: Iterable[Path] = (),
+) -> Attempt:
+    """Trace a module as `trace` does, and find what the result depends on.
+
+    varying: the numbers below the module that become inputs of the program.
+    """
     first = next((t for t in tensors_of(module) if t.is_floating_point()), torch.empty(0))
     dtype, device = dtype or first.dtype, device or first.device
+    reads, varying = Reads(), frozenset(varying)
     before = REFUSALS.first, REFUSALS.outermost
     REFUSALS.outermost = trace_once.__code__
-    generators = Generators()
+    found: Traced | TraceError
     try:
-        traced, again = (
-            trace_once(module, input_size, state_sizes, Recorder(dtype, device, batch, base))
+        found, again = (
+            trace_once(
+                module,
+                input_size,
+                state_sizes,
+                Recorder(dtype, device, batch, base),
+                reads,
+                varying,
+            )
             for batch, base in zip(_BATCHES, BASES, strict=True)
         )
-        if traced != again:
-            raise TraceError(
+        if found != again:
+            found = TraceError(
                 "the cell does not do the same each time: it counts, or draws random numbers "
                 "that are not torch's"
             )
-        if not generators.unused():
-            raise TraceError("the cell draws random numbers that cannot be recorded")
+    except TraceError as error:
+        found = error
     finally:
         REFUSALS.first, REFUSALS.outermost = before
-        generators.restore()
-    return traced
+        changed = reads.undo()
+    watched = watch(module, reads, varying)
+    lasting = [line for held, line in changed if id(held) in watched.outside]
+    if isinstance(found, Traced):
+        if lasting:
+            found = effect(lasting[0])
+        elif watched.refused:
+            found = TraceError(watched.refused)
+    return Attempt(found, watched, reads, varying)
 
 
 def trace_once(
-    module: nn.Module, input_size: int, state_sizes: Mapping[str, int], recorder: Recorder
+    module: nn.Module,
+    input_size: int,
+    state_sizes: Mapping[str, int],
+    recorder: Recorder,
+    reads: Reads,
+    varying: Iterable[Path] = (),
 ) -> Traced:
     """Return the program of one call."""
     REFUSALS.first = None
+    kind = recorder.device.type
+    off = torch.autocast(kind if kind == "cuda" else "cpu", enabled=False)
     try:
-        with torch.inference_mode(False), torch.enable_grad():
-            copies = Copies(module, recorder)
+        with torch.inference_mode(False), torch.enable_grad(), off:
+            copies = Copies(module, recorder, varying)
             x = recorder.enter("input", (input_size,), "x")
             states = [recorder.enter("state", (n,), name) for name, n in state_sizes.items()]
-            with Watch(recorder):
+            with Watch(recorder), reads:
                 result = copies.module(x, *states)
             copies.check_unchanged()
             outputs, new_states = check_result(result, state_sizes, recorder)

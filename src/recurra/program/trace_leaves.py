@@ -25,6 +25,77 @@ class Named:
     name: str
 
 
+@dataclass(frozen=True)
+class Path:
+    """Where a value is found: from the cell, or from another object, step by step.
+
+    root: the object, held so that its identity is not used again; None for the cell.
+    steps: what each step takes ("attribute", "item", "parameter", "buffer", "child" or "cell")
+        and its key.
+    """
+
+    root: Any = None
+    steps: tuple[tuple[str, Any], ...] = ()
+
+    def to(self, key: Any, kind: str = "item") -> "Path":
+        """Return the path of what is found one step on."""
+        return Path(self.root, (*self.steps, (kind, key)))
+
+    @property
+    def parent(self) -> "Path | None":
+        """Return the path of what holds the value."""
+        return Path(self.root, self.steps[:-1]) if self.steps else None
+
+    def read(self, cell: Any) -> Any:
+        """Return the value as it is now."""
+        value = cell if self.root is None else self.root
+        for kind, key in self.steps:
+            if kind == "item":
+                value = value[key]
+            elif kind == "parameter":
+                value = value._parameters[key]
+            elif kind == "buffer":
+                value = value._buffers[key]
+            elif kind == "child":
+                value = value._modules[key]
+            elif kind == "cell":
+                value = value.cell_contents
+            else:
+                value = getattr(value, key)
+        return value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Path) and self.root is other.root and self.steps == other.steps
+
+    def __hash__(self) -> int:
+        return hash((id(self.root), self.steps))
+
+    def __str__(self) -> str:
+        text = "self" if self.root is None else "..."
+        for kind, key in self.steps:
+            text += f"[{key!r}]" if kind == "item" else "" if kind == "cell" else f".{key}"
+        return text
+
+
+@dataclass(frozen=True)
+class Read:
+    """A tensor or number that the cell holds without having registered it, read at each call.
+
+    number: its type if it is a Python number, which then becomes a tensor of no axes.
+    """
+
+    path: Path
+    number: type | None = None
+
+    def take(self, cell: Any) -> Tensor:
+        """Return it as it is now."""
+        value = self.path.read(cell)
+        if self.number is not None:
+            return torch.tensor(float(value), dtype=torch.float64, device="cpu")
+        tensor: Tensor = value
+        return tensor
+
+
 @dataclass(frozen=True, eq=False)
 class Held:
     """A tensor that the cell holds without having registered it, or makes from numbers."""
@@ -68,7 +139,7 @@ class Item:
     position: int
 
 
-Step = Named | Held | Call | Item
+Step = Named | Read | Held | Call | Item
 
 
 def same_tensor(a: Tensor, b: Tensor) -> bool:
@@ -122,8 +193,27 @@ class Recipe:
         steps = (self.steps[node] for node in self.order)
         return tuple(step.name for step in steps if isinstance(step, Named))
 
-    def follow(self, tensors: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
-        """Return the program's parameters; gradients flow back to `tensors`."""
+    def sourced(self, paths: Mapping[int, Path]) -> "Recipe":
+        """Return the recipe with held tensors read from where they are found, by their id."""
+        steps = tuple(
+            Read(paths[id(step.tensor)])
+            if isinstance(step, Held) and id(step.tensor) in paths
+            else step
+            for step in self.steps
+        )
+        return Recipe(steps, self.order, self.wanted)
+
+    @cached_property
+    def reads(self) -> tuple[Read, ...]:
+        """Return what is read from the cell at each call, besides parameters and buffers."""
+        steps = (self.steps[node] for node in self.order)
+        return tuple(step for step in steps if isinstance(step, Read))
+
+    def follow(self, tensors: Mapping[str, Tensor], cell: object = None) -> tuple[Tensor, ...]:
+        """Return the program's parameters; gradients flow back to `tensors`.
+
+        cell: what `reads` are taken from.
+        """
         results: dict[int, Any] = {}
 
         def fill(value: Any) -> Any:
@@ -135,6 +225,8 @@ class Recipe:
                 results[node] = tensors[step.name]
             elif isinstance(step, Held):
                 results[node] = step.tensor
+            elif isinstance(step, Read):
+                results[node] = step.take(cell)
             elif isinstance(step, Item):
                 results[node] = results[step.node][step.position]
             else:

@@ -1,17 +1,18 @@
 """A module made ready to be traced: a light copy that computes with symbols, and its guards."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from recurra.program.trace_key import GLOBAL_HOOKS, HOOKS
-from recurra.program.trace_leaves import Named
+from recurra.program.trace_leaves import Named, Path, Read
+from recurra.program.trace_reads import contents, kind_is_open, put_back
 from recurra.program.trace_recorder import Recorder
 from recurra.program.trace_refusal import refusal
 from recurra.program.trace_steps import like_meta
 from recurra.program.trace_symbol import Leaf
+from recurra.program.trace_watch import GLOBAL_HOOKS, HOOKS
 
 # What nn.Module keeps for itself; the groups are compared item by item.
 _GROUPS = ("_parameters", "_buffers", "_modules")
@@ -19,9 +20,12 @@ _OWN = (nn.Module().__dict__.keys() - {"training"}) | set(_GROUPS)
 
 
 class Copies:
-    """The light copies of a module and its submodules, and what they were when made."""
+    """The light copies of a module and its submodules, and what they were when made.
 
-    def __init__(self, module: nn.Module, recorder: Recorder) -> None:
+    varying: the numbers that the copies have as symbols.
+    """
+
+    def __init__(self, module: nn.Module, recorder: Recorder, varying: Iterable[Path] = ()) -> None:
         for name in GLOBAL_HOOKS:
             if getattr(torch.nn.modules.module, name, None):
                 raise refusal("a hook is on all modules")
@@ -29,6 +33,11 @@ class Copies:
         self._copies: dict[int, nn.Module] = {}
         self._before: list[tuple[nn.Module, dict[str, Any]]] = []
         self.module = self._copy(module, "", recorder)
+        for path in varying:
+            number = Read(path, type(path.read(module)))
+            meta = torch.empty((), dtype=torch.float64, device="meta")
+            put(self.module, path, recorder.add_leaf(number, meta))
+        self._before += [(copy, snapshot(vars(copy))) for copy in self._copies.values()]
 
     def _copy(self, module: nn.Module, prefix: str, recorder: Recorder) -> nn.Module:
         if id(module) in self._copies:
@@ -38,7 +47,7 @@ class Copies:
         copied: nn.Module = kind.__new__(kind)
         self._copies[id(module)] = copied
         self._before.append((module, snapshot(module.__dict__)))
-        own = {name: loosened(value) for name, value in module.__dict__.items()}
+        own = dict(module.__dict__)
         for group in ("_parameters", "_buffers"):
             own[group] = {
                 name: None if t is None else self._leaf(t, prefix + name, recorder)
@@ -49,7 +58,6 @@ class Copies:
             for name, child in own["_modules"].items()
         }
         object.__setattr__(copied, "__dict__", own)
-        self._before.append((copied, snapshot(own)))
         return copied
 
     def _leaf(self, tensor: Tensor, name: str, recorder: Recorder) -> Leaf:
@@ -70,6 +78,37 @@ class Copies:
             for name in (before.keys() | now.keys()) - _OWN:
                 if name not in before or name not in now or not same(before[name], now[name]):
                     raise refusal(f"the cell changes its own attribute {name!r} as it runs")
+
+
+def put(module: nn.Module, path: Path, value: Any) -> None:
+    """Put a value where a path leads from a light copy, copying what lies between."""
+    holder: Any = module
+    for k, (kind, key) in enumerate(path.steps):
+        last = k + 1 == len(path.steps)
+        if kind == "child":
+            holder = holder._modules[key]
+            continue
+        inside = holder[key] if kind == "item" else getattr(holder, key)
+        new = value if last else copied_holder(inside)
+        if isinstance(holder, nn.Module):
+            vars(holder)[key] = new
+        elif kind == "item":
+            holder[key] = new
+        else:
+            object.__setattr__(holder, key, new)
+        holder = new
+
+
+def copied_holder(held: Any) -> Any:
+    """Return an object that holds the same; raises TraceError for one that cannot be made."""
+    kind: Any = type(held)
+    if kind in (list, dict):
+        return kind(held)
+    if isinstance(held, nn.Module | list | dict | set | tuple | type) or not kind_is_open(kind):
+        raise refusal(f"a number of a {kind.__name__} cannot be made an input")
+    new = kind.__new__(kind)
+    put_back(new, contents(held))
+    return new
 
 
 def check_plain(module: nn.Module) -> None:

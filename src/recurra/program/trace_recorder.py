@@ -1,5 +1,6 @@
 """Takes every call of torch that a cell makes, and has it recorded, made or refused."""
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -214,5 +215,10 @@ class Watch(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Hand on a call."""
-        return self.recorder.call(func, tuple(args), dict(kwargs or {}))
+        """Hand on a call; what the recorder itself does is not watched."""
+        profile = sys.getprofile()
+        sys.setprofile(None)
+        try:
+            return self.recorder.call(func, tuple(args), dict(kwargs or {}))
+        finally:
+            sys.setprofile(profile)

@@ -29,9 +29,12 @@ class Refusals(threading.local):
 REFUSALS = Refusals()
 
 
-def refusal(reason: str) -> TraceError:
-    """Return the error that says a reason, and the user's line that gave rise to it."""
-    error = TraceError(reason + place_of(line_of_caller()))
+def refusal(reason: str, line: tuple[str, int] | None = None) -> TraceError:
+    """Return the error that says a reason, and the user's line that gave rise to it.
+
+    line: the file and line, where they are not those that run now.
+    """
+    error = TraceError(reason + place_of(line or line_of_caller()))
     if REFUSALS.first is None:
         REFUSALS.first = error
     return error
