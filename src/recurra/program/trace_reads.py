@@ -95,6 +95,8 @@ def read_code(code: CodeType) -> Code:
             outer = outer or line
         elif step.opname in _STORES or (step.opname == "BINARY_OP" and step.argrepr[-1] == "="):
             stores = stores or line
+    if stores is None and not {"__setattr__", "__delattr__"}.isdisjoint(code.co_names):
+        stores = code.co_firstlineno
     return Code(frozenset(names), frozenset(global_names), stores, outer)
 
 
@@ -288,9 +290,6 @@ class Reads:
             self.codes[code] = frame.f_globals
             self.names |= known.names
             self.by_name |= "__dict__" in known.names
-            if "__setattr__" in code.co_names:
-                line = code.co_filename, code.co_firstlineno
-                raise refusal("__setattr__ cannot be followed", line)
         self._refuse_generators(known, frame)
         if known.outer is not None:
             line = code.co_filename, known.outer
