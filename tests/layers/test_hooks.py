@@ -74,6 +74,13 @@ def test_a_weight_that_a_hook_makes_anew_is_the_one_used_and_gets_its_gradient(
     assert [n for n in missing if "peephole" not in n] == []
 
 
+@pytest.fixture(autouse=True)
+def _leaves_no_hook() -> Iterator[None]:
+    """Remove what a hook's handle leaves behind (with_kwargs, torch 2.13)."""
+    yield
+    GLOBAL._global_forward_hooks_with_kwargs.clear()
+
+
 REGISTER = {
     "before": lambda note: GLOBAL.register_module_forward_pre_hook(lambda m, _: note(m)),
     "after": lambda note: GLOBAL.register_module_forward_hook(lambda m, _, __: note(m)),
