@@ -1,5 +1,5 @@
 // What a traced cell has read, compared with what it would read now: the check in front of every
-// native call. Python decides what is watched (program/reads.py); here it is only compared, because
+// native call. Python decides what is watched (program/trace_watch.py); here it is only compared, because
 // a comparison of a hundred values takes a microsecond here and thirty there.
 
 #include <nanobind/nanobind.h>

@@ -17,7 +17,8 @@ from recurra.backends.steps import SteppedCell, Steps
 from recurra.errors import TraceError
 from recurra.program.trace import Attempt, Traced, attempt
 from recurra.program.trace_leaves import Path
-from recurra.program.trace_watch import differing_numbers, watch
+from recurra.program.trace_watch import watch
+from recurra.program.watched import differing_numbers
 
 try:
     from recurra._core import Watch

@@ -17,7 +17,8 @@ from recurra.program.trace_reads import Reads, effect
 from recurra.program.trace_recorder import Recorder, Watch
 from recurra.program.trace_refusal import REFUSALS, line_of_error, place_of, refusal
 from recurra.program.trace_symbol import BASES, BatchSize, Row
-from recurra.program.trace_watch import Watched, watch
+from recurra.program.trace_watch import watch
+from recurra.program.watched import Watched
 
 # The batch sizes with which a cell is traced: what depends on them differs between the two.
 _BATCHES = (BatchSize(2**61 - 1), BatchSize(2**59 - 55))
