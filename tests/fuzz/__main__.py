@@ -18,6 +18,9 @@ import torch
 
 from fuzz import cases, checks
 from fuzz.awaited import AWAITED
+from fuzz.cells import read_node
+from fuzz.expressions import Node
+from fuzz.reads import FUNCTIONS, NUMBERS, RECORDS, TENSORS
 
 CASES = 1_000_000  # a seed's cases are numbered from SEED times this
 HANG = 180  # seconds after which a case counts as hanging; torch.compile needs some
@@ -31,9 +34,14 @@ def main() -> int:
     )
     parser.add_argument("--case", type=int, default=None, help="run this one case and print it")
     parser.add_argument("--known", action="store_true", help="leave out the kinds that are awaited")
+    parser.add_argument(
+        "--mended", action="store_true", help="say what is awaited and fails no more"
+    )
     parser.add_argument("--worker", type=int, default=None, help=argparse.SUPPRESS)
     given = parser.parse_args()
     torch.set_num_threads(1)
+    if given.mended:
+        return _mended()
     if given.case is not None:
         return _one(given.case, not given.known)
     if given.worker is not None:
@@ -57,6 +65,25 @@ def _one(number: int, every: bool) -> int:
     least = cases.smaller(case, finding)
     print(f"{finding}\n\nmade smaller:\n{least.script()}\n{cases.run(least)}")
     return 1
+
+
+def _mended() -> int:
+    """Print the awaited ways of reading and writing that fail no more; they may be taken off."""
+    plain = [(r.name, cases.case_of_record(r)) for r in RECORDS]
+    for way in (*NUMBERS, *TENSORS, *FUNCTIONS):
+        changes = read_node(way, 1, 3, Node("x", 3), "", "0.5")[1]
+        plain += [(way.name, cases.case_of(way, change)) for change in changes]
+    fails = {name for name, case in plain if name in AWAITED and _fails(case)}
+    for name in dict.fromkeys(name for name, _ in plain if name in AWAITED):
+        print(f"{'fails' if name in fails else 'mended':8s}{name}")
+    return 0
+
+
+def _fails(case: cases.Case) -> bool:
+    try:
+        return cases.run(case) is not None
+    except cases.NoCaseError:
+        return True
 
 
 COMPILING = 0.02  # the share of cases with torch.compile, which takes seconds
