@@ -43,22 +43,16 @@ AWAITED: dict[str, str] = {
     **dict.fromkeys(
         (
             "list outside", "deque outside", "dict outside", "item of a dict outside",
-            "attribute of a helper", "method of a helper", "count on a helper",
+            "attribute of a helper", "method of a helper", "count on a helper", "sum on a helper",
             "helper kept by the cell", "class attribute written", "global written",
             "closure written", "queue",
         ),
         "what a cell writes outside of itself is written once, when it is traced",
     ),
-    "wrong layer": "a constructor lets bare errors through",
     "change under torch.compile": "a compiled layer does not see what changed",
     "change under a stream": "an open stream does not see what changed",
     "copy of a stream": "a stream cannot be copied",
     "wrong use of a stream": "a stream lets bare errors through",
-    "wrong x": "a layer lets bare errors through",
-    "wrong state": "a layer lets bare errors through",
-    "wrong lengths": "a layer lets bare errors through",
-    "wrong reset": "a layer lets bare errors through",
     "reset of a stream's rows": "a stream takes a mask of numbers for indices, and no empty list",
-    "torch.func vectorized jacobian": "a vectorised Jacobian is refused with torch's error",
     "checkpoint=": "the backward pass of checkpoint= runs outside of the backend's block",
 }  # fmt: skip

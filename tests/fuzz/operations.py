@@ -217,8 +217,8 @@ _LAYERS = (
     "Recurrent(nn.Identity, 2, 3)", "Recurrent(nn.Module, 2, 3)", "Recurrent(nn.Module(), 2, 3)", "Recurrent(dict, 2, 3)", "Recurrent(lambda x: x, 2, 3)",
     "Recurrent({c}, 2, 3, state_sizes=3)", "Recurrent({c}, 2, 3, state_sizes=dict())", "Recurrent({c}, 2, 3, state_sizes=dict(h='a'))",
     "Recurrent({c}, 2, 3, state_sizes='h')", "Recurrent({c}, 2, 3, state_sizes=[1])", "Recurrent(nn.Linear, 2, 3, state_sizes=dict(h=3))",
-    "Recurrent(nn.Linear, 2, 3, state_sizes=dict(h=(4, 4)))", "Recurrent({c}, 2**40, 3)", "Recurrent({c}, 2, 3, 2**70)",
-    "Recurrent(nn.GRUCell, 2, 3, bias='a')", "Recurrent(nn.MultiheadAttention, 4, 2, state_sizes=('h',))", "Recurrent({c}())",
+    "Recurrent(nn.Linear, 2, 3, state_sizes=dict(h=(4, 4)))", "Recurrent('gru', 2**40, 3)", "Recurrent({c}, 2, 3, 2**70)",
+    "Recurrent(nn.GRUCell, 2, 3, bias='a')", "Recurrent(nn.MultiheadAttention, 4, 2, state_sizes=('h',))",
     "recurra.LSTM('a', 3)", "recurra.LSTM(2, 0)", "recurra.LSTM(2, 3, 0)", "recurra.LSTM(2, 3, dropout=2)", "recurra.LSTM(2, 3, dropout='a')",
     "recurra.LSTM(2, 3, proj_size=-1)", "recurra.LSTM(2, 3, proj_size=3)", "recurra.LSTM(2, 3, proj_size='a')", "recurra.GRU(2, 3, proj_size=1)",
     "recurra.RNN(2, 3, nonlinearity='nope')", "recurra.RNN(2, 3, nonlinearity=3)", "recurra.RNN(2, 3, bidirectional='yes')", "recurra.GRU(2, None)",
@@ -229,11 +229,7 @@ _LAYERS = (
 
 def _bad_layer(random: Random, now: Situation, wanted: Callable[[str], bool], k: int) -> list[Operation]:  # fmt: skip
     cell = "UserCell" if now.user and random.random() < 0.5 else "'gru'"
-    made = (
-        random.choice(_LAYERS)
-        .replace("{c}()", "UserCell" if now.user else "nn.GRUCell")
-        .replace("{c}", cell)
-    )
+    made = random.choice(_LAYERS).replace("{c}", cell)
     return [Operation("wrong layer", _braced(f"bad_layer(lambda: {made})"))]
 
 

@@ -38,6 +38,72 @@ def test_a_number_may_be_added_to_a_product(hidden_size: int, left: bool) -> Non
         torch.testing.assert_close(got, wanted, rtol=1e-10, atol=1e-12)
 
 
+class Between(nn.Module):
+    state_sizes = ("h",)
+
+    def __init__(self, input_size: int, hidden_size: int, how: str) -> None:
+        super().__init__()
+        self.how, self.weight = how, nn.Parameter(torch.rand(hidden_size))
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, tuple[Tensor]]:
+        weight = {"row": torch.sigmoid(x), "parameter": self.weight, "far": 0.7, "one": 1.0}
+        h = torch.lerp(h, x, weight[self.how])
+        return h, (h,)
+
+
+@pytest.mark.parametrize("how", ["row", "parameter", "far", "one"])
+def test_lerp_begins_at_the_nearer_end_as_torch_does(how: str) -> None:
+    layer = Recurrent(Between, 5, 5, how=how).double()
+    inf = float("inf")
+    x = torch.tensor([inf, -inf, float("nan"), 1e300, -3.0], dtype=torch.float64).expand(1, 1, 5)
+    more = torch.randn(4, 3, 5, dtype=torch.float64, requires_grad=True)
+    found = []
+    for name in ("native", "eager"):
+        with use_backend(name):
+            out, _ = layer(more)
+            found.append((layer(x)[0], out, *torch.autograd.grad(out.sin().sum(), more)))
+    for got, wanted in zip(*found, strict=True):
+        torch.testing.assert_close(got, wanted, rtol=1e-12, atol=1e-13, equal_nan=True)
+
+
+class Noted(nn.Module):
+    """Keeps the mean over all rows in a buffer, as a batch norm does."""
+
+    state_sizes = ("h",)
+
+    def __init__(self, input_size: int, hidden_size: int, how: str) -> None:
+        super().__init__()
+        self.how = how
+        self.register_buffer("mean", torch.zeros(1))
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, tuple[Tensor]]:
+        mean = x.mean().detach()
+        if self.how == "copy_":
+            self.mean.copy_(mean)
+        elif self.how == "lerp_":
+            self.mean.lerp_(mean, 0.1)
+        elif self.how == "item":
+            self.mean[0] = mean
+        else:
+            torch.mul(mean, 2, out=self.mean)
+        h = torch.tanh(x + h)
+        return h, (h,)
+
+
+@pytest.mark.parametrize("how", ["copy_", "lerp_", "item", "out"])
+def test_a_number_of_all_rows_that_is_written_into_a_buffer_is_written(how: str) -> None:
+    layer = Recurrent(Noted, 2, 2, how=how)
+    x = torch.randn(3, 4, 2)
+    means = []
+    for name in ("auto", "eager"):
+        layer.cells[0].module.mean.zero_()
+        with use_backend(name), torch.no_grad():
+            layer(x)
+        means.append(layer.cells[0].module.mean.clone())
+    assert means[0] != 0
+    assert torch.equal(means[0], means[1])
+
+
 class Handed(nn.Module):
     """x becomes the state c; h stays what it was."""
 

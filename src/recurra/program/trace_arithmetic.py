@@ -248,8 +248,14 @@ def clamp_max(rec: Recorder, x: Any, max: Any) -> Row:
 
 @records("lerp")
 def lerp(rec: Recorder, start: Any, end: Any, weight: Any) -> Row:
-    """Record start + weight·(end - start)."""
-    return rec.pointwise("add", start, weight * (end - start))
+    """Record the way from start to end, from the nearer one, as torch does: weight 1 is end."""
+    if isinstance(weight, Tensor):
+        near = abs(weight) < 0.5
+        origin = rec.pointwise("where", near, start, end)
+        weight = torch.where(near, weight, weight - 1)
+    else:
+        origin, weight = (start, weight) if abs(weight) < 0.5 else (end, weight - 1)
+    return rec.pointwise("add", origin, weight * (end - start))
 
 
 @records("addcmul")

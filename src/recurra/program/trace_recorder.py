@@ -78,6 +78,8 @@ class Recorder(Writes):
         if name in ("__repr__", "__str__", "__format__"):
             return "a traced tensor"
         if elsewhere:
+            if is_in_place(name, kwargs) or kwargs.get("out") is not None:
+                raise refusal(no_write(func, args, kwargs))
             return call_elsewhere(self, func, args, kwargs, name, _READS)
         own = args[0] if args and not rows and name.endswith("_") else None
         if isinstance(own, Leaf) and self.is_unused(own):
