@@ -513,6 +513,29 @@ def test_a_number_that_changes_becomes_an_input_of_one_program(name: str) -> Non
         Annealed.k7 = 1.0  # type: ignore[attr-defined]
 
 
+def test_a_dropout_whose_probability_changes_drops_as_much_as_it_says() -> None:
+    class Dropped(Scaled):
+        def setup(self) -> None:
+            self.drop = nn.Dropout(0.5)
+
+        def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, tuple[Tensor]]:
+            h = self.drop(torch.sigmoid(self.inner(torch.cat([x, h], -1))))
+            return h, (h,)
+
+    layer, x = Recurrent(Dropped, I, 50), torch.randn(100, 10, I)
+    (drop,) = (m for m in layer.modules() if isinstance(m, nn.Dropout))
+    for k in range(20):
+        drop.p = k / 20
+        with use_backend("native"):
+            out, _ = layer(x)
+        assert abs(float((out == 0).double().mean()) - drop.p) < 0.02
+    ((known),) = layer.cells[0].programs.known.values()
+    assert len(known) == 1
+    drop.p = 2.0
+    with pytest.raises(ValueError, match="probability"):
+        layer(x)
+
+
 class Asking(Scaled):
     """A cell that does something else with what is no number."""
 

@@ -80,7 +80,7 @@ def run_cell(prepared: Prepared, cell: SteppedCell, steps: Steps) -> tuple[Tenso
     weights = set_up(prepared.compiled.program, leaves(prepared, cell))
     x = by_age(steps.x)[0]
     T, B, _ = x.shape
-    draws = [random.draw(T, B, x) for random in prepared.traced.randoms]
+    draws = [random.draw(T, B, x, cell) for random in prepared.traced.randoms]
     return run(prepared.compiled, weights, draws, steps)
 
 

@@ -166,7 +166,7 @@ def _work(cell: Cell, dtype: torch.dtype) -> Work | None:
     program, adjoint = compiled.program, compiled.adjoint(Way(True, True, False))
     names = name_leaves(program, namer)
     randoms = [
-        Line(f"{names[index]} ~ {random.kind}" + f"({random.p:g})" * (random.p > 0), (random.size,))
+        Line(f"{names[index]} ~ {random}", (random.size,))
         for index, random in zip(program.inputs[1:], prepared.traced.randoms, strict=True)
     ]
     parameters, calls = describe_recipe(prepared.traced, namer)

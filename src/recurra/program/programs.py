@@ -9,7 +9,8 @@ class Programs:
     """What has been prepared of one cell, the last used first; a copy of the cell shares it.
 
     known: by what every program of it depends on besides what the cell reads.
-    fixed: numbers that cannot be inputs of a program. rest: calls until a trace is tried again.
+    fixed: numbers that cannot be inputs of a program.
+    credit: how many traces may follow before some calls must do without one.
     """
 
     def __init__(self) -> None:

@@ -165,12 +165,14 @@ def dropout(
     """Record x times a mask of 0 and 1 / (1 - p), drawn for each row and step."""
     if inplace:
         raise refusal("dropout with inplace=True changes a tensor in place")
-    if not 0 <= p <= 1:
-        raise ValueError(f"p={p}")
     on = train if train is not None else (True if training is None else training)
-    if not on or p == 0:
+    where = rec.place_of(p)
+    if where is None and not 0 <= p <= 1:
+        raise ValueError(f"p={p}")
+    if not on or (where is None and p == 0):
         return rec.row(x.trailing, x.value, x.kind)
-    mask = rec.random(Random("dropout", count(x.trailing), float(p)), x.trailing, x.kind)
+    probability = float(p) if where is None else where
+    mask = rec.random(Random("dropout", count(x.trailing), probability), x.trailing, x.kind)
     return rec.pointwise("mul", x, mask)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from recurra.program.trace_leaves import Call, Held, Item, Ref, Step
+from recurra.program.trace_leaves import Call, Held, Item, Path, Read, Ref, Step
 from recurra.program.trace_refusal import refusal
 from recurra.program.trace_symbol import Leaf, Row, Symbol, each, new_leaf, replace
 
@@ -47,6 +47,11 @@ class Leaves:
             self.held[id(tensor)] = self.add_leaf(Held(tensor), like_meta(tensor))
             self.created.pop(id(tensor), None)
         return self.held[id(tensor)]
+
+    def place_of(self, value: object) -> Path | None:
+        """Return where the cell keeps a number that is read at each call; None for another."""
+        step = self.steps[value.node] if isinstance(value, Leaf) else None
+        return step.path if isinstance(step, Read) and step.number is not None else None
 
     def on_leaves(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record a call on parameters alone, and return what it gives as leaves."""
