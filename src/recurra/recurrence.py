@@ -1,15 +1,26 @@
 """One loop over time: any cell, its state, lengths, resets and direction."""
 
-from collections.abc import Sized
+from collections.abc import Callable, Iterator, Sized
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch._functorch.pyfunctorch import temporarily_clear_interpreter_stack
 from torch.utils.checkpoint import checkpoint as rerun_in_backward
 
-from recurra.backends import State, Steps, check_dense, check_range, choose
+from recurra.backends import (
+    State,
+    Steps,
+    check_dense,
+    check_range,
+    choose,
+    current_backend,
+    running_on,
+)
 from recurra.cells.cell import Cell
-from recurra.errors import RecurraError, ShapeError
+from recurra.errors import BackendError, RecurraError, ShapeError
 from recurra.program.window import Window
 
 
@@ -52,7 +63,14 @@ def recur(
         restart = torch.cat([reset[1:], reset.new_zeros(1, B)]) if reverse else reset
         fresh = tuple(torch.zeros_like(s) for s in state) if fresh is None else fresh
     steps = Steps(x, state, lengths, restart, fresh or (), reverse, window, clip_states)
-    if checkpoint is None or checkpoint >= T or not torch.is_grad_enabled():
+    transformed = torch._C._functorch.peek_interpreter_stack() is not None
+    if transformed and window is not None:
+        raise BackendError(
+            "truncate= cuts gradients, which torch.func's transforms cannot do: use "
+            "torch.autograd, or build the layer without truncate=."
+        )
+    # torch's own checkpoints know no transforms of torch.func, whose gradients are the same anyway.
+    if checkpoint is None or checkpoint >= T or not torch.is_grad_enabled() or transformed:
         return _run(cell, steps)
     return _run_in_segments(cell, steps, checkpoint)
 
@@ -69,8 +87,11 @@ def _run_in_segments(cell: Cell, steps: Steps, size: int) -> tuple[Tensor, State
         if lengths is not None:
             lengths = (lengths - i * size).clamp(0, xs[i].shape[0])
         part = replace(steps, x=xs[i], state=state, lengths=lengths, restart=restarts[i])
+        options: dict[str, Any] = {}
+        if steps.x.device.type == "cpu" and not torch.compiler.is_compiling():
+            options = {"context_fn": _same_again, "preserve_rng_state": False}
         outputs[i], state = rerun_in_backward(
-            _run_segment, cell, part, *part.state, use_reentrant=False
+            _run_segment, cell, part, *part.state, use_reentrant=False, **options
         )
     return torch.cat(outputs), state
 
@@ -79,9 +100,52 @@ def _run_segment(cell: Cell, part: Steps, *state: Tensor) -> tuple[Tensor, State
     return _run(cell, replace(part, state=state))
 
 
+def _same_again() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Return contexts of a segment's run and of its runs in the backward pass, which are the same.
+
+    Random numbers are set back only where the segment has drawn some: another thread that draws
+    meanwhile would get its own twice.
+    """
+    backend = current_backend()
+    drawn: list[Tensor] = []
+
+    @contextmanager
+    def first() -> Iterator[None]:
+        before = torch.get_rng_state()
+        yield
+        if not torch.equal(before, torch.get_rng_state()):
+            drawn.append(before)
+
+    @contextmanager
+    def again() -> Iterator[None]:
+        with running_on(backend), temporarily_clear_interpreter_stack(), ExitStack() as stack:
+            if drawn:
+                stack.enter_context(torch.random.fork_rng(devices=[]))
+                torch.set_rng_state(drawn[0])
+            yield
+
+    return first(), _Reusable(again)
+
+
+class _Reusable(AbstractContextManager[None]):
+    """A context that is entered anew by every backward pass through one graph."""
+
+    def __init__(self, make: Callable[[], AbstractContextManager[None]]) -> None:
+        self._make = make
+        self._entered: list[AbstractContextManager[None]] = []
+
+    def __enter__(self) -> None:
+        self._entered.append(self._make())
+        self._entered[-1].__enter__()
+
+    def __exit__(self, *error: Any) -> bool | None:
+        return self._entered.pop().__exit__(*error)
+
+
 def _run(cell: Cell, steps: Steps) -> tuple[Tensor, State]:
     """Run the cell on the backend that suits it; errors from within our own cells are explained."""
-    if torch.compiler.is_compiling():
+    transformed = torch._C._functorch.peek_interpreter_stack() is not None
+    if torch.compiler.is_compiling() or transformed:
         return choose(cell, steps)(cell, steps)
     try:
         return choose(cell, steps)(cell, steps)

@@ -1,6 +1,13 @@
 """What runs a cell over time: the eager loop (always right) and torch's own kernels."""
 
-from recurra.backends.choose import Stepper, choose, current_backend, stepper, use_backend
+from recurra.backends.choose import (
+    Stepper,
+    choose,
+    current_backend,
+    running_on,
+    stepper,
+    use_backend,
+)
 from recurra.backends.memory import check_dense, is_ordinary
 from recurra.backends.records import Record, recording
 from recurra.backends.steps import State, SteppedCell, Steps, check_range
@@ -17,6 +24,7 @@ __all__ = [
     "current_backend",
     "is_ordinary",
     "recording",
+    "running_on",
     "stepper",
     "use_backend",
 ]

@@ -1,7 +1,8 @@
 """Which backend runs a cell: the fastest that gives the right numbers."""
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from functools import cache, partial
 from threading import Lock
@@ -76,6 +77,16 @@ class use_backend:  # noqa: N801 - reads as the verb it is, like torch.no_grad
         """Return to the setting before the block."""
         assert self._token is not None
         _within.reset(self._token)
+
+
+@contextmanager
+def running_on(name: str) -> Iterator[None]:
+    """Run on the backend that `current_backend` once told, in the block and this thread only."""
+    token = _within.set(name)
+    try:
+        yield
+    finally:
+        _within.reset(token)
 
 
 def current_backend() -> str:

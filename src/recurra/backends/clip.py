@@ -21,7 +21,8 @@ def refuse_twice() -> None:
     """Raise `BackendError`: gradients that were cut are to be differentiated."""
     raise BackendError(
         "gradients that truncate= or clip_state_grad= has cut are no derivative of anything, and "
-        "have none themselves. Leave out create_graph=True, or that option."
+        "have none themselves. Leave out create_graph=True, or that option. (The derivatives of "
+        "torch.func and those of forward mode are always such as can be derived again.)"
     )
 
 
@@ -37,6 +38,11 @@ class _Clip(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Tensor, float], output: Tensor) -> None:
         ctx.most = inputs[1]
+
+    @staticmethod
+    def jvp(ctx: Any, *d: Any) -> Tensor:
+        refuse_twice()
+        raise AssertionError
 
     @staticmethod
     def backward(ctx: Any, d: Tensor) -> tuple[Tensor, None]:

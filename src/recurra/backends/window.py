@@ -26,7 +26,8 @@ def run(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
     x = steps.x
     weights = [*cell.parameters()] if isinstance(cell, nn.Module) else []
     tensors = (x, *steps.state, *steps.fresh, *weights)
-    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
+    filled = x.shape[-3] and x.shape[-2]  # no steps or no rows have no gradients to cut
+    if filled and torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
         out, *last = _Windowed.apply(cell, steps, *tensors)  # type: ignore[no-untyped-call]
         return out, tuple(last)
     out, last = eager.run(cell, _plain(steps, by_age(x)[0], steps.state, steps.fresh))
