@@ -110,6 +110,19 @@ class MaxoutGRU(Equations):
         return h, h
 
 
+@cell("gated", "reversed features")
+class Reversed(Equations):
+    """Features in reverse order, which the machine moves one by one."""
+
+    def build(self, I: int, H: int) -> dict[str, int]:  # noqa: E741
+        self.x, self.h = nn.Linear(I, H), nn.Linear(H, H)
+        return {"h": H}
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.tanh(self.x(x) + self.h(h) * h.flip(1))
+        return h, h
+
+
 @cell("gated", "bilinear")
 class Bilinear(Equations):
     """Low-rank products of x and h, heads interleaved: a reshape, a transpose, a sum."""

@@ -122,7 +122,9 @@ def choose(cell: SteppedCell, steps: Steps) -> Run:
         return loop
     if name != "torch":
         prepared = strange or native_or_reason(cell, steps)
-        if isinstance(prepared, Prepared):
+        if isinstance(prepared, Prepared) and (
+            name == "native" or left_to_the_loop(prepared, cell, steps) is None
+        ):
             return partial(native.run_cell, prepared)
         if name == "native":
             raise BackendError(f"the backend 'native' cannot run this: {prepared}. Use 'auto'.")
@@ -151,6 +153,18 @@ def native_or_reason(cell: SteppedCell, steps: Steps) -> Prepared | str:
         _say_once_that_there_is_no_core()
         return "Recurra was installed without its compiled core"
     return obstacle(cell, steps) or prepare(cell, steps.x.dtype)
+
+
+def left_to_the_loop(prepared: Prepared, cell: SteppedCell, steps: Steps) -> str | None:
+    """Return why the loop runs a cell that the machine could run, None where it does not.
+
+    Gradients that are cut off go through the loop several times, so there the machine is faster.
+    """
+    if steps.window is not None:
+        return None
+    tensors = (steps.x, *steps.state, *cell.parameters())  # type: ignore[attr-defined]
+    gradients = torch.is_grad_enabled() and any(t.requires_grad for t in tensors)
+    return prepared.faster_loop(gradients, gradients and steps.x.requires_grad)
 
 
 def stepper(cell: SteppedCell, state: Sequence[Tensor]) -> Stepper | None:

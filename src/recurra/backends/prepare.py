@@ -4,7 +4,7 @@ A program holds as long as all that its trace has read is as it was (`program/tr
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from recurra.backends.compiled import Compiled, compile_program
 from recurra.backends.interpret import constants, set_up, step
 from recurra.backends.memory import odd_weight
+from recurra.backends.speed import faster_loop
 from recurra.backends.steps import SteppedCell, Steps
 from recurra.errors import TraceError
 from recurra.program.trace import Attempt, Traced, attempt
@@ -36,6 +37,14 @@ class Prepared:
 
     traced: Traced
     compiled: Compiled
+    _slower: dict[tuple[bool, bool], str | None] = field(default_factory=dict)
+
+    def faster_loop(self, gradients: bool, dx: bool) -> str | None:
+        """Return why the cell is better left to its loop, or None."""
+        key = gradients, dx
+        if key not in self._slower:
+            self._slower[key] = faster_loop(self.traced.program, self.compiled, *key)
+        return self._slower[key]
 
 
 class Known:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from recurra.backends import Steps, choose, current_backend, eager, kernels
-from recurra.backends.choose import native_or_reason, run_odd
+from recurra.backends.choose import left_to_the_loop, native_or_reason, run_odd
 from recurra.backends.compiled import Way
 from recurra.backends.prepare import Prepared, prepare
 from recurra.cells import Cell, build_cell
@@ -152,7 +152,9 @@ def _backend(cell: Cell) -> tuple[str, str]:
         return "native", ""
     wanted = current_backend()
     if wanted == "auto":
-        reason = str(native_or_reason(cell, steps))
+        found = native_or_reason(cell, steps)
+        slower = left_to_the_loop(found, cell, steps) if isinstance(found, Prepared) else found
+        reason = str(slower)
     else:
         reason = f'use_backend("{wanted}") is set'
     return "torch" if run is kernels.run else "eager", reason
