@@ -4,6 +4,7 @@ import inspect
 import math
 import random
 import re
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,15 @@ from tracing import H, K, Step, assert_agrees
 from recurra.errors import RecurraError, TraceError
 from recurra.program.trace import trace
 
+
+def plain(h: Tensor) -> Tensor:
+    return torch.tanh(h)
+
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    SCRIPTED, COMPILED = torch.jit.script(plain), torch.compile(plain)
+
 # fmt: off
 # Each function of the cell, x and h stands on one line: the line that the error must name.
 REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
@@ -27,6 +37,16 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "mean of all as a number": (lambda m, x, h: h * h.mean().item(), "read as a number.*mean"),
     "over the mean of all": (lambda m, x, h: h / (h.abs().mean() + 1), "mean without dims.*name"),
     "norm of all": (lambda m, x, h: h / h.norm(), "over all rows"),
+    "vmap": (lambda m, x, h: torch.func.vmap(torch.tanh)(h), r"torch\.func .* whole batch"),
+    "func.grad": (lambda m, x, h: torch.func.grad(lambda z: z.tanh().sum())(h), r"torch\.func"),
+    "grad": (lambda m, x, h: torch.autograd.grad(h.tanh().sum(), h)[0], "the derivative itself"),
+    "compiled helper": (lambda m, x, h: COMPILED(h), "torch.compile has compiled"),
+    "scripted helper": (lambda m, x, h: SCRIPTED(h), "torch.jit.script has compiled"),
+    "median": (lambda m, x, h: h.median(1)[0][:, None] + h, "write x.sort"),
+    "multinomial": (lambda m, x, h: h * torch.multinomial(h.softmax(-1), 1), "gumbel_softmax"),
+    "cummax": (lambda m, x, h: h.cummax(1)[0], "write torch.stack"),
+    "imaginary": (lambda m, x, h: torch.complex(h, h).real, "two tensors"),
+    "aten": (lambda m, x, h: torch.ops.aten.tanh(h), r"torch\.ops\.aten\.tanh"),
     "turned": (lambda m, x, h: h.unsqueeze(0) + 1, "batch axis is not its first"),
     "if on a row": (lambda m, x, h: h if (h > 0) else -h, "data-dependent `if`"),
     "if on a parameter": (lambda m, x, h: h if m.b[0] > 0 else -h, "data-dependent `if`"),
@@ -62,7 +82,7 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "joined rows": (lambda m, x, h: torch.cat([h, h]), "batch axis"),
     "roll": (lambda m, x, h: torch.roll(h, 1), "row to row"),
     "product of rows": (lambda m, x, h: h @ h.T, "batch axis"),
-    "fft": (lambda m, x, h: torch.fft.fft(h).real, r"torch\.fft\.fft"),
+    "fft": (lambda m, x, h: torch.fft.fft(h).real, "cosines and sines"),
     "unknown": (lambda m, x, h: torch.special.bessel_j0(h), "no meaning"),
     "double powers": (lambda m, x, h: torch.float_power(h, 3).float(), "float64; write torch.pow"),
     "index by a row": (lambda m, x, h: m.W[h[:, 0] > 0], "no meaning|index"),

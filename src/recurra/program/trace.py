@@ -15,7 +15,13 @@ from recurra.program.trace_module import Copies, tensors_of
 from recurra.program.trace_randoms import Random
 from recurra.program.trace_reads import Reads, effect
 from recurra.program.trace_recorder import Recorder, Watch
-from recurra.program.trace_refusal import REFUSALS, line_of_error, place_of, refusal
+from recurra.program.trace_refusal import (
+    REFUSALS,
+    line_of_error,
+    place_of,
+    reason_of_error,
+    refusal,
+)
 from recurra.program.trace_symbol import BASES, BatchSize, Row
 from recurra.program.trace_watch import watch
 from recurra.program.watched import Watched
@@ -164,8 +170,7 @@ def trace_once(
     except TraceError:
         raise
     except Exception as error:
-        reason = f"{type(error).__name__}: {error}".split("\n")[0]
-        raise TraceError(reason + place_of(line_of_error(error))) from error
+        raise TraceError(reason_of_error(error) + place_of(line_of_error(error))) from error
     finally:
         first = REFUSALS.first
     if first is not None:  # the cell has caught it and gone on

@@ -43,6 +43,8 @@ def turned(recorder: Leaves, row: Row) -> Turned:
     return symbol
 
 
+DERIVATIVE = " is not traced; write the derivative itself, or a torch.autograd.Function"
+
 # What records a call on turned rows, by the function that was called.
 TURNED: dict[Any, Callable[..., Any]] = {}
 
@@ -71,6 +73,8 @@ def call_elsewhere(
         raise refusal(
             f"{name_of(func)} of a tensor whose batch axis is not its first; keep the batch first"
         )
+    if func is torch.autograd.grad:
+        raise refusal(f"torch.autograd.grad inside the cell{DERIVATIVE}")
     if name in reads:
         raise refusal(f"{reads[name][0]} cannot be traced ({whole.why}){reads[name][1]}")
     if name == "__get__" and func.__self__.__name__ in ("shape", "dtype", "device", "ndim"):

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from recurra.program.trace_elsewhere import DERIVATIVE
 from recurra.program.trace_products import contract
 from recurra.program.trace_recorder import Recorder
 from recurra.program.trace_reductions import norm, reduced, safe_root, total
@@ -12,6 +13,7 @@ from recurra.program.trace_refusal import refusal
 from recurra.program.trace_shapes import axis_of, detach
 from recurra.program.trace_symbol import Leaf, Row
 from recurra.program.trace_table import records
+from recurra.program.trace_types import COMPLEX
 from recurra.program.trace_writer import count
 
 
@@ -95,4 +97,29 @@ def of_each_matrix(rec: Recorder, *_: Any, **others: Any) -> None:
     raise refusal(
         "linear algebra (solve, inverse, decompositions) of a matrix that each row has its own of: "
         "no op of a program does that; of parameters alone it is done once a call"
+    )
+
+
+@records("grad", spaces=(torch.autograd,))
+def gradient(rec: Recorder, *_: Any, **others: Any) -> None:
+    """Refuse a gradient that is taken inside a cell."""
+    raise refusal(f"torch.autograd.grad inside the cell{DERIVATIVE}")
+
+
+_COMPLEX = "complex view_as_complex view_as_real polar angle imag conj_physical"
+_FOURIER = "fft ifft rfft irfft fft2 ifft2 rfft2 irfft2 fftn ifftn rfftn irfftn hfft ihfft"
+
+
+@records(*_COMPLEX.split())
+def of_complex_numbers(rec: Recorder, *_: Any, **others: Any) -> None:
+    """Refuse complex numbers: a program's are real."""
+    raise refusal(COMPLEX)
+
+
+@records(*_FOURIER.split(), spaces=(torch.fft,))
+def fourier(rec: Recorder, *_: Any, **others: Any) -> None:
+    """Refuse Fourier transforms, which give complex numbers."""
+    raise refusal(
+        "a Fourier transform; write it as products with matrices of cosines and sines: "
+        "x @ torch.fft.fft(torch.eye(n)).real, and .imag"
     )

@@ -34,10 +34,42 @@ def refusal(reason: str, line: tuple[str, int] | None = None) -> TraceError:
 
     line: the file and line, where they are not those that run now.
     """
-    error = TraceError(reason + place_of(line or line_of_caller()))
+    error = TraceError((reason_of_place() or reason) + place_of(line or line_of_caller()))
     if REFUSALS.first is None:
         REFUSALS.first = error
     return error
+
+
+# What cannot be traced whatever is done there, by the part of torch that runs it.
+_PLACES = {
+    os.path.join("torch", "_functorch"): "torch.func (vmap, grad, jvp, ...) inside the cell is not "
+    "traced; write the operation on the whole batch, or the derivative itself",
+    os.path.join("torch", "_dynamo"): "the cell calls what torch.compile has compiled; call the "
+    "function as it is, and compile the whole layer if that is wanted",
+}
+_INTERPRETER = "TorchScript interpreter"
+
+
+def reason_of_place() -> str | None:
+    """Return why nothing can be traced in the part of torch that runs now, if it is such a one."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not REFUSALS.outermost:
+        name = frame.f_code.co_filename
+        for part, reason in _PLACES.items():
+            if part in name:
+                return reason
+        frame = frame.f_back
+    return None
+
+
+def reason_of_error(error: BaseException) -> str:
+    """Return an error as a reason, of what is scripted in plain words."""
+    if _INTERPRETER in str(error):
+        return (
+            "the cell calls what torch.jit.script has compiled, which is not traced; call the "
+            "function as it is"
+        )
+    return f"{type(error).__name__}: {error}".split("\n")[0]
 
 
 def place_of(line: tuple[str, int] | None) -> str:

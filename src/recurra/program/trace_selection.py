@@ -317,6 +317,27 @@ def scatter(rec: Recorder, x: Row, *_: Any, **others: Any) -> Row:
     raise refusal("scatter; write torch.where(F.one_hot(index, n).bool(), source, x)")
 
 
+@records("median", "nanmedian", "kthvalue", "quantile", "nanquantile")
+def of_order(rec: Recorder, *_: Any, **others: Any) -> None:
+    """Refuse what sorting gives."""
+    raise refusal("medians and quantiles; write x.sort(-1).values[..., k], with k of your own")
+
+
+@records("multinomial")
+def multinomial(rec: Recorder, *_: Any, **others: Any) -> None:
+    """Refuse a draw that has a softer form."""
+    raise refusal("multinomial; write F.gumbel_softmax(logits, hard=True), or its argmax(-1)")
+
+
+@records("cummax", "cummin", "logcumsumexp", "mode")
+def running_extremes(rec: Recorder, *_: Any, **others: Any) -> None:
+    """Refuse running results that are not told apart by sums and products."""
+    raise refusal(
+        "cummax, cummin, logcumsumexp and mode; write torch.stack([x[:, :k].amax(-1) for k in "
+        "range(1, n + 1)], -1) and the like"
+    )
+
+
 @records("nonzero", "masked_select", "unique", "argwhere")
 def of_any_size(rec: Recorder, *_: Any, **others: Any) -> None:
     """Refuse results whose size depends on the numbers."""

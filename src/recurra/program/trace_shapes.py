@@ -12,6 +12,7 @@ from recurra.program.trace_recorder import Recorder
 from recurra.program.trace_refusal import refusal
 from recurra.program.trace_symbol import BatchSize, Row
 from recurra.program.trace_table import HANDLERS, records
+from recurra.program.trace_types import COMPLEX
 from recurra.program.trace_writer import count
 
 
@@ -143,6 +144,8 @@ def cast(rec: Recorder, x: Row, dtype: torch.dtype | None) -> Row:
     if whole and torch.trunc in HANDLERS:
         cut: Row = HANDLERS[torch.trunc](rec, x)
         return rec.row(x.trailing, cut.value, dtype)
+    if dtype.is_complex:
+        raise refusal(COMPLEX)
     raise refusal(f"a cast from {x.kind} to {dtype} where the cell's input is {rec.dtype}")
 
 

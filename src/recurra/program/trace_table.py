@@ -48,6 +48,8 @@ def records(
 
 def name_of(function: Any) -> str:
     """Return what the user calls a function of torch."""
+    if isinstance(function, torch._ops.OpOverload | torch._ops.OpOverloadPacket):
+        return f"torch.ops.{function}"
     name = getattr(function, "__name__", str(function))
     if name == "__get__":
         return f"Tensor.{function.__self__.__name__}"

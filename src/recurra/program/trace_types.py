@@ -9,6 +9,10 @@ from recurra.program.trace_refusal import refusal
 from recurra.program.trace_symbol import Leaf, Row
 
 COMPARISONS = ("gt", "ge", "lt", "le", "eq", "ne")
+COMPLEX = (
+    "complex numbers: a program's are real; keep real and imaginary part as two tensors (and two "
+    "states), and write (a + ib)(c + id) as a·c - b·d and a·d + b·c"
+)
 _FOR_BOOLEANS = ("mul", "maximum", "minimum", "where")
 
 
@@ -45,6 +49,8 @@ def result_kind(
             return torch.bool
     elif kind is dtype or (kind is torch.bool and op in _FOR_BOOLEANS):
         return kind
+    if rank(kind) == 3:
+        raise refusal(COMPLEX)
     if rank(kind) < 2:
         raise refusal(f"{op} of {kind} values; write x.to(h.dtype) first")
     raise refusal(f"{op} gives {kind} where the cell's input is {dtype}")
