@@ -1,5 +1,6 @@
 """Traces `torch.autograd.Function`: its forward for the values, its backward for the gradients."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,9 +57,12 @@ def _apply(cls: Any, *args: Any, **kwargs: Any) -> Any:
     recorder = RUNNING.recorder
     kinds = {type(arg) for arg in args}
     if recorder is not None and Row in kinds:
-        return applied(recorder, cls, args)
+        watch = sys.getprofile()  # of the cell's own code, which what follows is not
+        with profiled(None):
+            return applied(recorder, cls, args, watch)
     if recorder is not None and Leaf in kinds:
-        with torch._C.DisableTorchFunction():  # on tensors without numbers, unseen by the trace
+        # On tensors without numbers, unseen by the trace: it is called anew at every call.
+        with torch._C.DisableTorchFunction(), profiled(None):
             return recorder.on_leaves(cls.apply, args, kwargs)
     return super(_SHARED, cls).apply(*args, **kwargs)
 
@@ -96,7 +100,18 @@ class Context:
         """Note what stands for a gradient that does not arrive; it is never asked for."""
 
 
-def applied(rec: "Recorder", cls: Any, args: tuple[Any, ...]) -> Any:
+@contextmanager
+def profiled(look: Any) -> Iterator[None]:
+    """Have what runs in this thread looked at by another, or by none."""
+    before = sys.getprofile()
+    sys.setprofile(look)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)
+
+
+def applied(rec: "Recorder", cls: Any, args: tuple[Any, ...], watch: Any = None) -> Any:
     """Record a Function: its result is what its forward gives, its gradient what its backward."""
     foreign = [isinstance(a, Tensor) and not isinstance(a, Symbol) for a in args]
     args = tuple(rec.lift(a) if other else a for a, other in zip(args, foreign, strict=True))
@@ -108,7 +123,7 @@ def applied(rec: "Recorder", cls: Any, args: tuple[Any, ...]) -> Any:
     )
     ctx = Context(needs)
     gradients = torch.is_grad_enabled()
-    with torch.enable_grad():
+    with torch.enable_grad(), profiled(watch):
         if cls.setup_context is not _SHARED.setup_context:
             result = cls.forward(*args)
             cls.setup_context(ctx, args, result)
@@ -133,14 +148,21 @@ def applied(rec: "Recorder", cls: Any, args: tuple[Any, ...]) -> Any:
             raise refusal(f"{cls.__name__} gives a tensor that is the same for all rows")
         fresh = rec.row(r.trailing, r.value, r.kind)
         if k in open_ends and gradients:
-            results[k] = with_backward(rec, cls, ctx, args, r, k, len(results))
+            results[k] = with_backward(rec, cls, ctx, args, r, k, len(results), watch)
         elif rec.builder.values[r.value].rows:
             results[k] = fresh.detach()
     return type(result)(results) if many else results[0]
 
 
 def with_backward(
-    rec: "Recorder", cls: Any, ctx: Context, args: tuple[Any, ...], y: Row, which: int, of: int
+    rec: "Recorder",
+    cls: Any,
+    ctx: Context,
+    args: tuple[Any, ...],
+    y: Row,
+    which: int,
+    of: int,
+    watch: Any,
 ) -> Row:
     """Return a result of a Function with the gradients that its backward gives."""
     size, value = count(y.trailing), rec.materialise(y)
@@ -151,7 +173,7 @@ def with_backward(
     rec.builder.instructions.append(Instruction("arriving", (), arriving, named))
     d = rec.row(y.trailing, arriving, y.kind)
     others = torch.zeros_like(y) if ctx.materialize_grads else None
-    with torch.set_grad_enabled(not once_only(cls)):
+    with torch.set_grad_enabled(not once_only(cls)), profiled(watch):
         given = cls.backward(ctx, *(d if k == which else others for k in range(of)))
     given = given if isinstance(given, tuple | list) else (given,)
     if len(given) < len(args) or any(g is not None for g in given[len(args) :]):

@@ -9,6 +9,7 @@ import torch
 
 from recurra.errors import TraceError
 
+_PYTHON = os.path.dirname(os.__file__)
 _INSIDE = (os.path.dirname(torch.__file__), os.path.dirname(__file__), "<frozen")
 
 
@@ -78,8 +79,10 @@ def place_of(line: tuple[str, int] | None) -> str:
 
 
 def is_inside(frame: FrameType) -> bool:
-    """Return whether a frame is torch's or the tracer's own."""
-    return frame.f_code.co_filename.startswith(_INSIDE)
+    """Return whether a frame is torch's, Python's or the tracer's own."""
+    name = frame.f_code.co_filename
+    pythons = name.startswith(_PYTHON) and "site-packages" not in name
+    return pythons or name.startswith(_INSIDE)
 
 
 def line_of_caller() -> tuple[str, int] | None:
