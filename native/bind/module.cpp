@@ -21,6 +21,7 @@ namespace nb = nanobind;
 using namespace recurra;
 
 void bind_watch(nb::module_& m);
+void bind_sources(nb::module_& m);
 
 namespace {
 
@@ -315,4 +316,5 @@ NB_MODULE(_core, m) {
   m.def("simd_choices", &simd_choices);
   m.def("use_simd", &use_simd);
   bind_watch(m);
+  bind_sources(m);
 }

@@ -2,6 +2,7 @@
 
 #include "kernels.h"
 
+#include <cstring>
 #include <type_traits>
 
 #if defined(__x86_64__)
@@ -26,6 +27,7 @@ namespace {
 #include "pointwise.h"
 #include "blocks.h"
 #include "products.h"
+#include "digest.h"
 
 template <class F> struct Table : Kernels<F> {
   template <class Function> constexpr void one(Op op) {
@@ -74,6 +76,7 @@ template <class F> struct Table : Kernels<F> {
     this->outer = recurra::outer<F>;
     this->total = recurra::total<F>;
     this->outer_scratch = recurra::outer_scratch<F>;
+    this->digest = recurra::digest;
     this->multiply_add = recurra::multiply_add<F>;
   }
 };

@@ -1,6 +1,7 @@
 // The functions that differ by instruction set: one table of them for each.
 #pragma once
 
+#include <cstdint>
 #include <utility>
 
 #include "tape.h"
@@ -15,6 +16,8 @@ struct Strip {
   Index ds, as, bs, cs;
   Index rows, n, k, inner, height, width;
 };
+
+constexpr int kDigestWords = 64;
 
 template <class F>
 struct Kernels {
@@ -37,6 +40,8 @@ struct Kernels {
   void (*total)(F* gradient, Index n, const F* const* d, Index rows);
   // the scratch `outer` needs for a range of n rows
   Index (*outer_scratch)(Index n);
+  // what tells some bytes from others: kDigestWords words, those that are not used left alone
+  void (*digest)(std::uint32_t* out, const char* bytes, Index count);
   double (*multiply_add)(Index rounds);  // register-only FMAs; returns how many flops it did
 };
 

@@ -1,11 +1,13 @@
 """What runs a cell over time: the eager loop (always right) and torch's own kernels."""
 
 from recurra.backends.choose import (
-    Stepper,
+    Place,
+    Steppers,
     choose,
     current_backend,
     running_on,
-    stepper,
+    steppers,
+    steppers_may_run,
     use_backend,
 )
 from recurra.backends.memory import check_dense, is_ordinary
@@ -13,10 +15,11 @@ from recurra.backends.records import Record, recording
 from recurra.backends.steps import State, SteppedCell, Steps, check_range
 
 __all__ = [
+    "Place",
     "Record",
     "State",
     "SteppedCell",
-    "Stepper",
+    "Steppers",
     "Steps",
     "check_dense",
     "check_range",
@@ -25,6 +28,7 @@ __all__ = [
     "is_ordinary",
     "recording",
     "running_on",
-    "stepper",
+    "steppers",
+    "steppers_may_run",
     "use_backend",
 ]

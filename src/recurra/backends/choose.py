@@ -7,6 +7,7 @@ from contextvars import ContextVar, Token
 from functools import cache, partial
 from threading import Lock
 from types import TracebackType
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -23,7 +24,7 @@ except ImportError:  # installed where there was no compiler
     native = None  # type: ignore[assignment]
     forks.watch()
 
-Stepper = Callable[[Tensor], Tensor]
+Place = tuple[object, str | None, str | None, object]  # `stepping` says what each part is
 Run = Callable[[SteppedCell, Steps], tuple[Tensor, State]]
 
 BACKENDS = ("auto", "native", "eager", "torch")
@@ -167,15 +168,38 @@ def left_to_the_loop(prepared: Prepared, cell: SteppedCell, steps: Steps) -> str
     return prepared.faster_loop(gradients, gradients and steps.x.requires_grad)
 
 
-def stepper(cell: SteppedCell, state: Sequence[Tensor]) -> Stepper | None:
-    """Return what pushes `cell` and its `state` along a stream, or None where only calls will do.
+class Steppers(Protocol):
+    """What pushes a stack of cells along a stream."""
 
-    state: each (B, size), contiguous; every push reads and writes it.
+    def hold(self, steps: int) -> bool:
+        """Return whether nothing has changed since, as far as a push of `steps` looks."""
+        ...
+
+    def push(self, x: Tensor) -> Tensor:
+        """Return the outputs for x: (B, O) for one step (B, I), (T, B, O) for (T, B, I), T > 0."""
+        ...
+
+
+def steppers(
+    cells: Sequence[SteppedCell], states: Sequence[Sequence[Tensor]], places: Sequence[Place]
+) -> Steppers | None:
+    """Return what pushes `cells` and their states, or None where only calls will do.
+
+    states: each cell's, each (B, size), contiguous; every push reads and writes them.
+    places: what the cells were found by, whose change ends the steppers.
     """
-    if not native or current_backend() not in ("auto", "native"):
-        return None
-    found = stepping.stepper(cell, state)
-    return None if found is None else found.push
+    return stepping.steppers(cells, states, places) if native else None
+
+
+def steppers_may_run() -> bool:
+    """Return whether a call, here and now, would come to the machine."""
+    return (
+        not torch._C._len_torch_dispatch_stack()
+        and torch._C._get_tracing_state() is None
+        and not (torch._C._is_any_autocast_enabled() and torch.is_autocast_enabled("cpu"))
+        and current_backend() in ("auto", "native")
+        and not records.is_recording()
+    )
 
 
 @cache

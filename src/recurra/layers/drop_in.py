@@ -9,12 +9,13 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from recurra import cells
-from recurra.backends import State, check_dense
+from recurra.backends import Place, State, check_dense
 from recurra.cells.activations import Activation, resolve_activation
 from recurra.cells.cell import Cell, bind
-from recurra.cells.sizes import check_flag
+from recurra.cells.sizes import check_flag, check_size
 from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
 from recurra.layers.stack import run_stack
+from recurra.layers.stream import Stream, open_stream
 from recurra.recurrence import same_dtype
 
 
@@ -86,6 +87,48 @@ class _DropIn(nn.RNNBase):
         elif self.batch_first:
             result = out.transpose(0, 1)
         return result, last if len(last) > 1 else last[0]
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """Return a stream over endless input: `push` pieces, the state is kept between them.
+
+        Raises `ArgumentError` for a bidirectional layer, which needs the end before the beginning.
+        """
+        batch_size = check_size("batch_size", batch_size)
+        return open_stream(self, batch_size)
+
+    def cell_list(self) -> list[Cell]:
+        """Return the cells of the stack, computing with this module's own parameters."""
+        return self._cells()
+
+    def cell_places(self) -> list[Place] | None:
+        """Return what the cells depend on; None where the weights are not parameters of ours."""
+        names = [name for layer in self._all_weights for name in layer]
+        if any(self._parameters.get(name) is None for name in names):
+            return None
+        weights: list[Place] = [(self, "_parameters", n, self._parameters[n]) for n in names]
+        own = vars(self)
+        options: list[Place] = [
+            (self, None, key, own[key]) for key in ("nonlinearity", "_all_weights") if key in own
+        ]
+        return weights + options
+
+    def fresh_state(self, like: Tensor, B: int) -> State:
+        """Return the state that B rows start from, each (L, B, size): zeros."""
+        return tuple(like.new_zeros(self.num_layers, B, n) for n in self._state_sizes())
+
+    def check_state(self, state: Any, like: Tensor, B: int) -> State:
+        """Return a stream's state of B rows as a tuple; raises `ShapeError` unless it fits."""
+        if state is None:
+            raise ShapeError(f"a state must be {len(self._state_sizes())} tensors, got None.")
+        return self._start(state, like.new_empty(1, B, 0), None, batched=True)
+
+    def flat_state(self, state: State) -> State:
+        """Return a stream's state as its cells' runs have it: as it is."""
+        return state
+
+    def whole_state(self, state: State) -> Tensor | State:
+        """Return a stream's state in torch.nn's form: a tensor where there is only one."""
+        return state if len(state) > 1 else state[0]
 
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Raise `ShapeError`, in torch.nn's words, unless input fits the layer."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from recurra.backends import State, check_dense
+from recurra.backends import Place, State, check_dense
 from recurra.cells import build_cell
 from recurra.cells.cell import Cell
 from recurra.cells.like import like_of, zeros_like_of
@@ -162,7 +162,7 @@ class Recurrent(nn.Module):
 
         Raises `ArgumentError` for a bidirectional layer, which needs the end before the beginning.
         """
-        check_size("batch_size", batch_size)
+        batch_size = check_size("batch_size", batch_size)
         return open_stream(self, batch_size)
 
     def cell_list(self) -> list[Cell]:
@@ -172,6 +172,13 @@ class Recurrent(nn.Module):
     def states(self) -> LayerStates:
         """Return what the states are, in all cells."""
         return LayerStates.of([cell for cell in self.cells if isinstance(cell, Cell)])
+
+    def cell_places(self) -> list[Place]:
+        """Return where the cells are held: while these are in place, `cell_list` is the same."""
+        cells = self.cells._modules
+        count: Place = (self.cells, "_modules", None, len(cells))
+        each: list[Place] = [(self.cells, "_modules", key, cell) for key, cell in cells.items()]
+        return [(self, "_modules", "cells", self.cells), count, *each]
 
     def extra_repr(self) -> str:
         """Show what the cells' own lines do not."""
