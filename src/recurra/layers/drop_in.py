@@ -57,7 +57,8 @@ class _DropIn(nn.RNNBase):
             hx: the state to start from, each (L·D, B, size), without B where input has none;
                 zeros if None.
 
-        Returns the outputs in input's form, and the last state in hx's.
+        Returns the outputs in input's form, and the last state in hx's: of RNN and GRU the tensor
+        itself, as torch.nn, where `Recurrent` returns a tuple of one.
         Raises `ShapeError`, which is a ValueError and a RuntimeError, when something does not fit.
         """
         packed = input if isinstance(input, PackedSequence) else None

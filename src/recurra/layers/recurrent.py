@@ -27,8 +27,8 @@ class Recurrent(nn.Module):
     Args:
         cell: a name in `recurra.cells.CELLS` ("lstm", "gru", "elman", ...), a class called as
             `cell(input_size, hidden_size, **cell_options)` once for each layer and direction,
-            or one built module where there is one layer and one direction. Any module in the
-            form of `recurra.Cell` or of `torch.nn.LSTMCell` will do.
+            or one built module where there is one layer and one direction. A module need be no
+            `recurra.Cell`: the form it takes and gives its states in is found by trying it.
         input_size: I, the features of x.
         hidden_size: H.
         num_layers: L, layers on top of one another, each with weights of its own; at most 1,000.
@@ -45,9 +45,18 @@ class Recurrent(nn.Module):
             (each step of a state counts), and nothing else. None drops nothing.
         clip_state_grad: the norm to which each row's gradient of each state is cut at every step
             on its way back; None cuts nothing.
-        state_sizes: the states' names (each of size H) or names and sizes, for a cell that does
-            not say them itself.
+        state_sizes: the states' names (each of size H), or names with sizes, shapes as in
+            {"S": (4, 4)}, or either with a complex dtype as in {"s": (16, torch.complex64)}, for a
+            cell that does not say them itself. torch's own cells, and modules that run without a
+            state or from one or two of size H, need none.
         **cell_options: passed to the cell's class.
+
+    `state_sizes` has how many real numbers each state of the first cell is; `states().kinds` what
+    the states of all cells are.
+
+    >>> out, (h,) = Recurrent("gru", 8, 32)(torch.zeros(5, 2, 8))  # a tuple, of one state too
+    >>> h.shape
+    torch.Size([1, 2, 32])
 
     Raises `ArgumentError` for values, `ArgumentTypeError` for types that cannot be used.
     """
@@ -115,16 +124,18 @@ class Recurrent(nn.Module):
 
         Args:
             x: (T, B, I), or (B, T, I) with `batch_first`.
-            state: the state to start from, each (L·D, B, size) in the cell's order; a tensor
-                will do where the cell has one state. None starts from zeros or from the
-                learned state.
+            state: the state to start from, each (L·D, B, size) in the cell's order (or
+                (L·D, B, *shape); where sizes differ from layer to layer, a tuple of L·D tensors
+                (B, size)); a tensor will do where the cell has one state. None starts from zeros
+                or from the learned state.
             lengths: (B,), each row's steps, from 0 to T, on any device; None for all T. A row's
                 outputs are zero past its end, its state is the one at its own last step, and
                 the backward direction starts at its own end.
             reset: (T, B) bool (or (B, T) with `batch_first`): a row's state restarts before
                 that step, so that nothing crosses the border in front of it, in either direction.
 
-        Returns out (T, B, D·O) or (B, T, D·O), and the last state, a tuple in the cell's order.
+        Returns out (T, B, D·O) or (B, T, D·O), and the last state in the form of `state`: a tuple
+        in the cell's order, with one state too (`recurra.GRU` returns the tensor, as torch.nn).
         Raises `ShapeError` when something does not fit.
         """
         x = self._check_input(x)
