@@ -144,7 +144,10 @@ def row_norms(g: Tensor | None) -> Tensor:
     They are infinite where the vector holds anything that is not finite.
     """
     assert g is not None
-    g = g.detach().double().cpu()
+    g = g.detach()
+    if g.is_complex():  # its norm is that of its real and imaginary parts beside one another
+        g = torch.view_as_real(g.resolve_conj()).flatten(-2)
+    g = g.double().cpu()
     largest = g.abs().amax(-1, keepdim=True)
     finite = torch.isfinite(largest)
     scale = torch.where((largest > 0) & finite, largest, 1)

@@ -19,7 +19,11 @@ def in_float64(model: nn.Module) -> nn.Module | None:
         own = {id(part) for part in _parts(model)}
         if any(id(part) in own for part in _parts(copied)):
             return None  # the copy would be converted, and the model with it
-        return copied.double()
+        wide = copied.double()
+        wide._apply(  # type: ignore[no-untyped-call]
+            lambda t: t.to(torch.complex128) if t.is_complex() else t
+        )
+        return wide
     except Exception:  # whatever a user's module raises when it is copied
         return None
 

@@ -243,9 +243,12 @@ class Recurrent(nn.Module):
         if weight is None:
             weight = x
         if not same_dtype(x, weight) and not self._takes_complex(x):
+            # A complex weight would lose its imaginary part by layer.to(a real dtype).
+            whole = any(p.is_complex() for p in self.parameters())
+            other = "" if whole else f" or the layer by layer.to({x.dtype})"
             raise ShapeError(
                 f"x is {x.dtype}, but the layer's weights are {weight.dtype}: "
-                f"convert x by x.to({weight.dtype}) or the layer by layer.to({x.dtype})."
+                f"convert x by x.to({weight.dtype}){other}."
             )
         if x.device != weight.device:
             raise ShapeError(f"x is on {x.device}, but the layer's weights are on {weight.device}.")
