@@ -26,7 +26,7 @@ try:
 except ImportError:  # without the core nothing runs what is prepared
     Watch = None  # type: ignore[assignment, misc]
 
-MOST_PROGRAMS = 8  # of a cell: of each dtype, the last used ones
+MOST_PROGRAMS = 16  # of a cell: of each dtype, the last used ones
 MOST_CREDIT = 16.0  # traces in a row, without a call that could use an earlier one
 CREDIT_OF_A_CALL = 1 / 32
 

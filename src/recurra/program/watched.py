@@ -15,7 +15,7 @@ MODULE, OBJECT, MAPPING, KEYS, LIST, ATTRIBUTES, CLASS, CELL, FUNCTION, CALL = r
 
 Entry = tuple[Any, int, Any, int]
 
-NUMBERS = (float, int)
+NUMBERS = (float, int, np.float64, np.int64)  # what may become an input of a program
 
 
 @dataclass(frozen=True, eq=False)
