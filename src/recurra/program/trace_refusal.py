@@ -35,7 +35,8 @@ def refusal(reason: str, line: tuple[str, int] | None = None) -> TraceError:
 
     line: the file and line, where they are not those that run now.
     """
-    error = TraceError((reason_of_place() or reason) + place_of(line or line_of_caller()))
+    reason, line = reason_of_place() or (reason, line)
+    error = TraceError(reason + place_of(line or line_of_caller()))
     if REFUSALS.first is None:
         REFUSALS.first = error
     return error
@@ -51,16 +52,19 @@ _PLACES = {
 _INTERPRETER = "TorchScript interpreter"
 
 
-def reason_of_place() -> str | None:
-    """Return why nothing can be traced in the part of torch that runs now, if it is such a one."""
+def reason_of_place() -> tuple[str, tuple[str, int] | None] | None:
+    """Return why nothing can be traced in the part of torch that runs now, and who called it."""
+    found: tuple[str, tuple[str, int] | None] | None = None
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_code is not REFUSALS.outermost:
         name = frame.f_code.co_filename
-        for part, reason in _PLACES.items():
-            if part in name:
-                return reason
+        here = next((reason for part, reason in _PLACES.items() if part in name), None)
+        if here is not None:
+            found = here, None
+        elif found is not None and found[1] is None and not is_inside(frame):
+            found = found[0], (name, frame.f_lineno)
         frame = frame.f_back
-    return None
+    return found
 
 
 def reason_of_error(error: BaseException) -> str:
