@@ -1,8 +1,24 @@
 """What has been made of a cell's equations, kept with the cell."""
 
+import os
 from collections.abc import Hashable
 from threading import Lock
 from typing import Any
+
+
+class ForkedLock:
+    """A lock that is open in a forked child, whoever held it in the parent."""
+
+    def __init__(self) -> None:
+        self._lock, self._process = Lock(), os.getpid()
+
+    def __enter__(self) -> None:
+        if self._process != os.getpid():
+            self._lock, self._process = Lock(), os.getpid()
+        self._lock.acquire()
+
+    def __exit__(self, *error: object) -> None:
+        self._lock.release()
 
 
 class Programs:
@@ -17,7 +33,7 @@ class Programs:
         self.known: dict[Hashable, tuple[Any, ...]] = {}
         self.fixed: set[Hashable] = set()
         self.credit = 16.0
-        self.lock = Lock()
+        self.lock = ForkedLock()
 
     def __deepcopy__(self, memo: object) -> "Programs":
         return Programs()
