@@ -1,6 +1,6 @@
 """Cells from the literature and of kinds that users write, for `benchmarks/engine/foreign.py`."""
 
-from foreign_cells import attending, gated, matrices, physical, spiking
+from foreign_cells import attending, gated, matrices, physical, plain, spiking
 from foreign_cells.base import CELLS
 
-__all__ = ["CELLS", "attending", "gated", "matrices", "physical", "spiking"]
+__all__ = ["CELLS", "attending", "gated", "matrices", "physical", "plain", "spiking"]
