@@ -173,9 +173,10 @@ class Stream:
         with torch.no_grad():
             for k, own in enumerate(self._state):
                 for mine, theirs in zip(own, state, strict=True):
-                    if torch._is_functional_tensor(theirs):
-                        theirs = torch._from_functional_tensor(theirs)
-                    mine.copy_(theirs[k])
+                    one = theirs[k]  # a tensor by cell, or a tuple where cells differ in size
+                    if torch._is_functional_tensor(one):
+                        one = torch._from_functional_tensor(one)
+                    mine.copy_(one)
 
     def _has_hooks(self) -> bool:
         own = vars(self._layer)

@@ -1,6 +1,7 @@
 """What a trace depends on: every value that its code may have read, found again in each call."""
 
 import builtins
+import inspect
 import sys
 import types
 import weakref
@@ -64,7 +65,7 @@ _ATOMS: tuple[type, ...] = (
     range, torch.dtype, torch.device, torch.Size, torch.layout, torch.memory_format, np.dtype,
     np.ufunc, types.BuiltinFunctionType, types.WrapperDescriptorType, types.MethodWrapperType,
     types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType,
-    types.MemberDescriptorType, types.CodeType, types.GenericAlias, types.UnionType,
+    type(inspect.FullArgSpec.args), types.MemberDescriptorType, types.CodeType, types.GenericAlias, types.UnionType,
 )  # fmt: skip
 _TENSORS = (Tensor, nn.Parameter, nn.Buffer)
 _ALWAYS = ("training", "_compiled_call_impl")
