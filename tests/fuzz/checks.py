@@ -322,6 +322,8 @@ def compare(got: Outcome, wanted: Outcome, moved: Callable[[], Outcome] | None =
     far: Outcome | None = None
     for name, right in wanted.values.items():
         value = got.values.get(name)
+        if value is None and right is not None and name.startswith("dd"):
+            value = torch.zeros_like(right)  # first gradients that depend on nothing
         if value is None or right is None:
             raise FindingError("a result is missing", name)
         # Gradients that cancel are as exact as the largest that they may be made of.
