@@ -9,9 +9,5 @@ AWAITED: dict[str, str] = {
     "attribute of a function": "what a function's own attributes hold is read once",
     "thread's own value": "what a threading.local lacks is looked up once",
     "change under torch.compile": "a compiled layer does not see what changed",
-    "change under a stream": "an open stream does not see what changed",
-    "copy of a stream": "a stream cannot be copied",
-    "wrong use of a stream": "a stream lets bare errors through",
-    "reset of a stream's rows": "a stream takes a mask of numbers for indices, and no empty list",
-    "checkpoint=": "the backward pass of checkpoint= runs outside of the backend's block",
+    "checkpoint=": "a segment is not always run again as it was run: torch's CheckpointError",
 }  # fmt: skip

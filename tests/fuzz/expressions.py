@@ -65,7 +65,7 @@ EXOTIC_UNARY = (
 EXOTIC_BINARY = (
     "torch.atan2({}, {}.abs() + 0.5)", "torch.hypot({}, {})", "torch.fmax({}, {})",
     "F.cosine_similarity({}, {} + 0.3, dim=-1).unsqueeze(-1).expand(-1, {n})",
-    "torch.copysign({}, {})", "torch.heaviside({}, {})", "torch.xlogy({}, {}.abs() + 0.5)",
+    "torch.copysign({}, {})", "torch.xlogy({}, {}.abs() + 0.5)",
     "F.scaled_dot_product_attention({0}.unsqueeze(1), {1}.unsqueeze(1), {1}.unsqueeze(1)).squeeze(1)",
     "torch.remainder({}, {}.abs() + 0.5)", "torch.logaddexp2({}, {})",
 )  # fmt: skip
