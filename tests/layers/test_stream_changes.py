@@ -290,6 +290,16 @@ def test_threads_wait_for_one_another() -> None:
     torch.testing.assert_close(stream.state, one.state)
 
 
+@needs_core
+def test_a_compiled_function_may_push() -> None:
+    layer, x = build("gru", I, H), torch.randn(1, I)
+    compiled = torch.compile(lambda stream, x: stream.push(x) + 1, backend="eager")
+    stream, other = layer.stream(), layer.stream()
+    for _ in range(2):
+        assert torch.equal(compiled(stream, x), other.push(x) + 1)
+    assert same_bits(stream.state, other.state)
+
+
 def push_all(stream: Stream, pieces: Tensor) -> None:
     for piece in pieces:
         stream.push(piece)
