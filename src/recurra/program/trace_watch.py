@@ -65,7 +65,8 @@ _ATOMS: tuple[type, ...] = (
     range, torch.dtype, torch.device, torch.Size, torch.layout, torch.memory_format, np.dtype,
     np.ufunc, types.BuiltinFunctionType, types.WrapperDescriptorType, types.MethodWrapperType,
     types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType,
-    type(inspect.FullArgSpec.args), types.MemberDescriptorType, types.CodeType, types.GenericAlias, types.UnionType,
+    types.MemberDescriptorType, types.CodeType, types.GenericAlias, types.UnionType,
+    type(inspect.FullArgSpec.args),  # what reads a field of a named tuple
 )  # fmt: skip
 _TENSORS = (Tensor, nn.Parameter, nn.Buffer)
 _ALWAYS = ("training", "_compiled_call_impl")
