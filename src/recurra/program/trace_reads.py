@@ -4,6 +4,7 @@ import dis
 import gc
 import os
 import random
+import struct
 import sys
 from collections import deque
 from collections.abc import Iterable
@@ -56,6 +57,7 @@ _CONTAINERS = (list, dict, set, deque)
 _VALUES = (str, bytes, int, float, complex, tuple, frozenset, range, type, slice, type(None))
 _NOT_CHANGED = (Tensor, type, ModuleType, FunctionType, BuiltinFunctionType)
 _BY_CLASS_STATEMENT = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+_POINTER = struct.calcsize("P")
 MOST_OBJECTS = 50_000
 _TRACERS, _LIBRARYS, _PYTHONS, _USERS = range(4)
 
@@ -179,8 +181,21 @@ def filled_slots(held: Any) -> dict[str, Any]:
 
 
 def kind_is_open(kind: type) -> bool:
-    """Return whether objects of a class have only what a class statement gives them."""
-    return bool(kind.__flags__ & _BY_CLASS_STATEMENT) or kind is SimpleNamespace
+    """Return whether objects of a class hold nothing but what a class statement gives them.
+
+    A class made in C may have more in memory than its base, its slots and its dictionary account
+    for, and nobody sees that change.
+    """
+    if kind is SimpleNamespace:
+        return True
+    if not kind.__flags__ & _BY_CLASS_STATEMENT or kind.__base__ is None:
+        return False
+    own = vars(kind)
+    slots = own.get("__slots__", ())
+    names = {slots} if isinstance(slots, str) else set(slots)
+    pointers = len(names - {"__dict__", "__weakref__"}) + ("__dict__" in own)
+    pointers += "__weakref__" in own
+    return kind.__basicsize__ - kind.__base__.__basicsize__ <= pointers * _POINTER
 
 
 def is_pythons(code: CodeType) -> bool:

@@ -1,11 +1,10 @@
 """What a trace depends on: every value that its code may have read, found again in each call."""
 
 import builtins
-import inspect
 import sys
 import types
 import weakref
-from collections import OrderedDict, deque
+from collections import OrderedDict, deque, namedtuple
 from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
 from functools import cache, partial
@@ -66,7 +65,7 @@ _ATOMS: tuple[type, ...] = (
     np.ufunc, types.BuiltinFunctionType, types.WrapperDescriptorType, types.MethodWrapperType,
     types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType,
     types.MemberDescriptorType, types.CodeType, types.GenericAlias, types.UnionType,
-    type(inspect.FullArgSpec.args),  # what reads a field of a named tuple
+    type(namedtuple("Pair", "a b").__dict__["a"]),
 )  # fmt: skip
 _TENSORS = (Tensor, nn.Parameter, nn.Buffer)
 _ALWAYS = ("training", "_compiled_call_impl")
@@ -306,6 +305,8 @@ class _Walk:
         self._add(Node(FUNCTION, function, tuple(("", SAME, part, -1) for part in parts)))
         self.accounted.add(function.__code__)
         self.visit(getattr(function, "__wrapped__", None), None)
+        if any(map(self._read, vars(function))):
+            self._of_dict(vars(function), None)
         if function.__code__ not in self.reads.codes:
             return
         for part in parts[1:]:
@@ -317,8 +318,6 @@ class _Walk:
                 continue
             entry = self.entry("", inside, Path(cell, (("cell", ""),)))
             self._add(Node(CELL, cell, (entry,)))
-        if vars(function):
-            self._of_dict(vars(function), None)
 
     def _of_class(self, kind: type, path: Path | None) -> None:
         entries: list[Entry] = []
@@ -338,7 +337,12 @@ class _Walk:
                         else path.to(name, "attribute")
                     )
                     entries.append(self.entry(name, value, here))
+        if kind.__module__.partition(".")[0] not in _LIBRARIES:
+            absent = sorted(self.reads.names - seen)  # what comes later is found then
+            entries += [(name, ABSENT, None, -1) for name in absent]
         self._add(Node(CLASS, kind, tuple(entries), path))
+        if type(kind) is not type:
+            self.visit(type(kind), None)
 
     def _of_python_module(self, module: types.ModuleType) -> None:
         own = vars(module)
@@ -347,6 +351,9 @@ class _Walk:
             for name in sorted(self.reads.names & own.keys())
             if not isinstance(own[name], types.ModuleType) or module.__name__ != "sys"
         ]
+        if self.reads.by_name and module.__name__.partition(".")[0] not in _LIBRARIES:
+            absent = sorted(self.reads.names - own.keys())
+            entries += [(name, ABSENT, None, -1) for name in absent]
         if module is not sys and module is not builtins:
             self._add(Node(KEYS, own, tuple(entries)))
 
