@@ -72,6 +72,7 @@ _ALWAYS = ("training", "_compiled_call_impl")
 # What nn.Module keeps for itself and no forward reads, but for the hooks, which must be none.
 _INTERNAL = (vars(nn.Module()).keys() - {*_ALWAYS}) | {"programs"}
 _GROUPS = ("_parameters", "_buffers")
+_OF_A_CLASS = ("__dict__", "__weakref__")
 _LIBRARIES = ("torch", "numpy", "builtins", "typing", "abc", "enum", "dataclasses", "collections")
 
 
@@ -110,19 +111,13 @@ class _Walk:
         shared = vars(nn.modules.module)
         hooks = (self._hooks(n, shared[n], "all modules") for n in GLOBAL_HOOKS if n in shared)
         self._add(Node(KEYS, shared, tuple(hooks)))
-        done: set[int] = set()
-        while True:
-            for code, found in list(self.reads.codes.items()):
-                if id(code) not in done:
-                    done.add(id(code))
-                    self._of_globals(code, found)
-            if not self.queue:
-                break
-            while self.queue:
-                self._look(*self.queue.popleft())
-                if len(self.found.nodes) > MOST_NODES:
-                    self._refuse("the cell reads too much to be watched")
-                    return
+        for code, found in self.reads.codes.items():
+            self._of_globals(code, found)
+        while self.queue:
+            self._look(*self.queue.popleft())
+            if len(self.found.nodes) > MOST_NODES:
+                self._refuse("the cell reads too much to be watched")
+                return
         self._check_accounted()
 
     def visit(self, value: Any, path: Path | None) -> None:
@@ -325,7 +320,8 @@ class _Walk:
         for each in kind.__mro__:
             library = each.__module__.partition(".")[0] in _LIBRARIES
             for name, value in list(vars(each).items()):
-                if name in seen or name in ("__dict__", "__weakref__") or not self._read(name):
+                ran = isinstance(value, types.FunctionType) and value.__code__ in self.reads.codes
+                if name in seen or name in _OF_A_CLASS or not (ran or self._read(name)):
                     continue
                 seen.add(name)
                 if library and each is not kind:
