@@ -9,5 +9,4 @@ AWAITED: dict[str, str] = {
     "attribute of a function": "what a function's own attributes hold is read once",
     "thread's own value": "what a threading.local lacks is looked up once",
     "change under torch.compile": "a compiled layer does not see what changed",
-    "checkpoint=": "a segment is not always run again as it was run: torch's CheckpointError",
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import torch.utils.checkpoint
 from torch import Tensor, nn
 
 from recurra import Recurrent, use_backend
@@ -147,3 +148,27 @@ def test_cut_gradients_of_outputs_that_depend_on_nothing_learned_are_none(backen
         out, _ = layer(x)
     out.sum().backward()
     assert all(w.grad is None or not w.grad.any() for w in (x, *layer.parameters()))
+
+
+class Weighed(nn.Module):
+    state_sizes = ("h",)
+
+    def __init__(self, input_size: int, hidden_size: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(()))
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, tuple[Tensor]]:
+        h = torch.tanh(x + h * torch.sigmoid(self.weight))
+        return h, (h,)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_first_call_under_checkpointing_keeps_what_later_calls_keep(own: bool) -> None:
+    layer = Recurrent(Weighed, 3, 3, checkpoint=2 if own else False)
+    x = torch.randn(5, 2, 3, requires_grad=True)
+    if own:
+        out, _ = layer(x)
+    else:
+        out, _ = torch.utils.checkpoint.checkpoint(layer, x, use_reentrant=False)
+    out.sum().backward()
+    assert x.grad is not None

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 
 from recurra.backends.compiled import Compiled, compile_program
 from recurra.backends.interpret import constants, set_up, step
@@ -128,7 +129,11 @@ def _renew(cell: Any, key: tuple[torch.dtype, type, torch.dtype], numbers: bool)
 
 
 def _trace(cell: Any, dtype: torch.dtype, varying: Iterable[Path] = ()) -> Known:
-    tried = attempt(cell, cell.input_size, cell.state_sizes, dtype, torch.device("cpu"), varying)
+    # Whoever counts what a call saves (torch's checkpoints) must not count what tracing does.
+    with saved_tensors_hooks(_as_it_is, _as_it_is):
+        tried = attempt(
+            cell, cell.input_size, cell.state_sizes, dtype, torch.device("cpu"), varying
+        )
     for tensor in (*cell.parameters(), *cell.buffers()):
         if tensor.device.type != "cpu":
             return Known(f"a weight is on {tensor.device}; the machine is the processor's", tried)
@@ -185,6 +190,10 @@ def _equal(cell: Any, one: Prepared, other: Prepared) -> bool:
         torch.allclose(a, b, rtol=1e-6, atol=1e-9, equal_nan=True)
         for a, b in zip(*results, strict=True)
     )
+
+
+def _as_it_is(tensor: Tensor) -> Tensor:
+    return tensor
 
 
 def leaves(prepared: Prepared, cell: SteppedCell) -> tuple[Tensor, ...]:
