@@ -396,7 +396,7 @@ def stream(
             state = _reset(layer, flow, state, reset, B, seed)
         if copies and k == 1:
             try:
-                flow = copy.deepcopy(flow)
+                flow = copy.copy(flow)  # a deep copy has a layer of its own
             except RecurraError:
                 COUNTS["copies that a stream refuses"] += 1
             except Exception as error:
