@@ -320,7 +320,8 @@ class _Walk:
         for each in kind.__mro__:
             library = each.__module__.partition(".")[0] in _LIBRARIES
             for name, value in list(vars(each).items()):
-                ran = isinstance(value, types.FunctionType) and value.__code__ in self.reads.codes
+                method = value.__func__ if isinstance(value, staticmethod | classmethod) else value
+                ran = isinstance(method, types.FunctionType) and method.__code__ in self.reads.codes
                 if name in seen or name in _OF_A_CLASS or not (ran or self._read(name)):
                     continue
                 seen.add(name)
