@@ -171,7 +171,7 @@ def test_the_drop_ins_give_the_right_numbers_though_dynamo_does_not_trace_them(k
 def test_the_operations_are_what_torch_wants_of_one(masked: bool) -> None:
     layer = Recurrent("gru", I, H)
     cell = layer.cells[0]
-    prepared, _ = operator._cells[operator._number(cell, torch.float32)]
+    prepared = operator._cells[operator._number(cell, torch.float32)].prepared
     weights = set_up(
         prepared.compiled.program, prepared.traced.leaves(dict(cell.named_parameters()))
     )
@@ -184,7 +184,7 @@ def test_the_operations_are_what_torch_wants_of_one(masked: bool) -> None:
     masks = (LENGTHS, RESET) if masked else (None, None)
     way = Way(gradients=True, dx=True, restarts=masked)
     kind = Kind(prepared.compiled, way, tuple(weights), 1, 0, reverse=False, clean=True)
-    rest = (*masks, operator._place(operator._kinds, kind))
+    rest = (*masks, operator.number_of(kind))
     arguments = (tensors, *rest)
     passed = torch.library.opcheck(torch.ops.recurra.forward.default, arguments)
     assert len(passed) == 4

@@ -1,34 +1,56 @@
 """The machine as operations of torch, for torch.compile: a graph holds them as single nodes."""
 
+import hashlib
 from collections.abc import Sequence
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from itertools import count
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
 
-from recurra.backends import eager, native
+from recurra.backends import eager, kernels, native, watched
 from recurra.backends.compiled import Way
 from recurra.backends.interpret import set_up
 from recurra.backends.native import Job, Kind
-from recurra.backends.prepare import Prepared, prepare
+from recurra.backends.prepare import Prepared, prepare_anew
 from recurra.backends.rows import deal
 from recurra.backends.steps import State, SteppedCell, Steps, check_range
+from recurra.program.trace_watch import GLOBAL_HOOKS, HOOKS
+from recurra.program.trace_leaves import Held
 
-# What graphs name by number. All are held for good: a number must never mean another.
-_cells: list[tuple[Prepared, list[str]]] = []  # their programs, and their weights' names
-_kinds: list[Kind] = []
-_One = TypeVar("_One")
+# What graphs name by number; a number never means another. A cell's programs live as long as it
+# (no graph with its weights' guards lives longer); kinds, which exported graphs name, for good.
+_cells: WeakValueDictionary[int, "_Known"] = WeakValueDictionary()
+_kinds: dict[int, Kind] = {}
+_counter = count()
+
+
+@dataclass(frozen=True, eq=False)
+class _Known:
+    """A cell's program and the names of its weights."""
+
+    prepared: Prepared
+    names: tuple[str, ...]
+    number: int
 
 
 def run(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
     """Run a cell where torch.compile traces the call: as one operation, or as the eager loop."""
-    x = steps.x
-    if x.device.type != "cpu" or x.dtype not in (torch.float32, torch.float64):
-        return eager.run(cell, steps)
-    number = _number(cell, x.dtype) + 0  # the sum is a number to the tracer, the result is not
+    assert isinstance(cell, nn.Module)
+    if _hooks(cell) or not _suits(steps):
+        masked = steps.lengths is not None or steps.restart is not None
+        lowers = torch.is_autocast_enabled("cpu") and not masked and steps.clip_states is None
+        # Of what dtype torch's kernels are in autocast, torch's own graphs do not know.
+        return (_run_in_python if lowers and _has_kernel(cell) else eager.run)(cell, steps)
+    number = _number(cell, steps.x.dtype) + 0  # the sum is a number to the tracer
     if number < 0:
         return eager.run(cell, steps)
-    assert isinstance(cell, nn.Module)
+    graph = watched.graph_here()
+    watched.step(graph, cell, steps.x, *steps.state)
+    if watched.graph_here() != graph:
+        return _run_in_python(cell, steps)
     weights = [*cell.parameters(), *cell.buffers()]
     fresh = [] if steps.restart is None else list(steps.fresh)
     out, *last = _in_graph(
@@ -40,15 +62,77 @@ def run(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
     return out, tuple(last)
 
 
+def _hooks(cell: nn.Module) -> int:
+    """Return how many hooks a cell's call runs, read so that the tracer sees their number.
+
+    It does not where it finds them as attributes: it takes it that none is added.
+    """
+    found = sum(len(getattr(nn.modules.module, name)) for name in GLOBAL_HOOKS)
+    for part in cell.modules():
+        own = vars(part)
+        found += sum([len(own[name]) for name in HOOKS])
+    return found
+
+
+def _suits(steps: Steps) -> bool:
+    """Return whether the operation computes what the eager loop would."""
+    x = steps.x
+    return (
+        x.device.type == "cpu"
+        and x.dtype in (torch.float32, torch.float64)
+        and 0 not in x.shape
+        and not torch.is_autocast_enabled("cpu")
+        and not watched.transforms_here()
+        and all(t.dtype == x.dtype and t.device == x.device for t in (*steps.state, *steps.fresh))
+    )
+
+
+@torch._dynamo.assume_constant_result  # type: ignore[untyped-decorator]
+def _has_kernel(cell: SteppedCell) -> bool:
+    """Return whether torch's kernel runs the cell where no compiler is, as it does in autocast."""
+    return kernels.refusal(cell, Steps(torch.zeros(1, 1, 1), ())) is None
+
+
+@partial(
+    torch.compiler.disable,
+    reason="the cell's code, or torch's kernel under autocast, runs in Python only: "
+    "compile without fullgraph=True",
+)
+def _run_in_python(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
+    from recurra.backends.choose import choose  # which imports this module
+
+    return choose(cell, steps)(cell, steps)
+
+
 @torch._dynamo.assume_constant_result  # type: ignore[untyped-decorator]
 def _number(cell: SteppedCell, dtype: torch.dtype) -> int:
-    """Return the number of the cell's program for x of `dtype`, -1 where it has none."""
-    prepared = prepare(cell, dtype)
-    if isinstance(prepared, str):
+    """Return the number of the cell's program for x of `dtype`, -1 where it has none.
+
+    It is traced anew: that it still holds is for the tracer's guards to say, and no one else.
+    """
+    prepared = prepare_anew(cell, dtype)
+    if isinstance(prepared, str) or holds_tensors(prepared):
         return -1
     assert isinstance(cell, nn.Module)
-    names = [name for name, _ in (*cell.named_parameters(), *cell.named_buffers())]
-    return _place(_cells, (prepared, names))
+    names = tuple(name for name, _ in (*cell.named_parameters(), *cell.named_buffers()))
+    with cell.programs.lock:
+        for known in cell.programs.graphs:
+            if known.names == names and known.prepared.traced == prepared.traced:
+                return int(known.number)
+        known = _Known(prepared, names, next(_counter))
+        cell.programs.graphs.append(known)
+        _cells[known.number] = known
+    return known.number
+
+
+def holds_tensors(prepared: Prepared) -> bool:
+    """Return whether the cell computes with a tensor that it has not registered.
+
+    No guard is on which tensor it is: where another takes its place, the graph would not see it.
+    """
+    recipe = prepared.traced.recipe
+    steps = (recipe.steps[node] for node in recipe.order)
+    return any(isinstance(step, Held) and not step.made for step in steps)
 
 
 @torch._dynamo.nonstrict_trace
@@ -63,8 +147,9 @@ def _in_graph(
     reverse: bool,
     clip_states: list[float],
 ) -> list[Tensor]:
-    prepared, names = _cells[number]
-    by_name = dict(zip(names, weights, strict=True))
+    known = _cells[number]
+    prepared = known.prepared
+    by_name = dict(zip(known.names, weights, strict=True))
     made = set_up(prepared.compiled.program, prepared.traced.leaves(by_name))
     T, B, _ = x.shape
     draws = [random.draw(T, B, x) for random in prepared.traced.randoms]
@@ -75,15 +160,20 @@ def _in_graph(
     )
     kind = Kind(prepared.compiled, way, tuple(made), len(state), len(draws), reverse, gradients)
     masks = [*(lengths or [None]), *(restart or [None])]  # type: ignore[list-item]
-    results: list[Tensor] = torch.ops.recurra.forward(tensors, *masks, _place(_kinds, kind))
+    results: list[Tensor] = torch.ops.recurra.forward(tensors, *masks, number_of(kind))
     return results[:-1]
 
 
-def _place(among: list[_One], one: _One) -> int:
-    """Return where one stands in a list, added at its end if it is not yet there."""
-    if one not in among:
-        among.append(one)
-    return among.index(one)
+@lru_cache(256)
+def number_of(kind: Kind) -> int:
+    """Return the number of a kind, made of all that it says.
+
+    It is the same in every process: torch keeps compiled graphs on disk, with their numbers.
+    """
+    told = repr((kind.compiled.program, replace(kind, compiled=None))).encode()
+    number = int.from_bytes(hashlib.sha256(told).digest()[:8]) >> 2
+    _kinds.setdefault(number, kind)
+    return number
 
 
 def _job(

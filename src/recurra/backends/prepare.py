@@ -128,6 +128,11 @@ def _renew(cell: Any, key: tuple[torch.dtype, type, torch.dtype], numbers: bool)
     return new.found
 
 
+def prepare_anew(cell: Any, dtype: torch.dtype) -> Prepared | str:
+    """Return what `prepare` does, traced now, no number being an input of the program."""
+    return odd_weight(cell) or _trace(cell, dtype).found
+
+
 def _trace(cell: Any, dtype: torch.dtype, varying: Iterable[Path] = ()) -> Known:
     # Whoever counts what a call saves (torch's checkpoints) must not count what tracing does.
     with saved_tensors_hooks(_as_it_is, _as_it_is):

@@ -33,6 +33,7 @@ class Programs:
         self.known: dict[Hashable, tuple[Any, ...]] = {}
         self.fixed: set[Hashable] = set()
         self.credit = 16.0
+        self.graphs: list[Any] = []  # what compiled graphs name by number
         self.lock = ForkedLock()
 
     def __deepcopy__(self, memo: object) -> "Programs":

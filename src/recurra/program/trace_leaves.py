@@ -98,9 +98,10 @@ class Read:
 
 @dataclass(frozen=True, eq=False)
 class Held:
-    """A tensor that the cell holds without having registered it, or makes from numbers."""
+    """A tensor that the cell holds without having registered it, or has made from numbers."""
 
     tensor: Tensor
+    made: bool = False
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Held) and same_tensor(self.tensor, other.tensor)

@@ -44,7 +44,9 @@ class Leaves:
                 raise refusal("a tensor without numbers")
             if tensor.device != self.device:
                 raise refusal(f"a tensor on {tensor.device} beside rows on {self.device}")
-            self.held[id(tensor)] = self.add_leaf(Held(tensor), like_meta(tensor))
+            self.held[id(tensor)] = self.add_leaf(
+                Held(tensor, made=id(tensor) in self.created), like_meta(tensor)
+            )
             self.created.pop(id(tensor), None)
         return self.held[id(tensor)]
 
