@@ -293,6 +293,7 @@ def test_nothing_of_the_step_that_was_looked_at_is_left_in_the_graph() -> None:
     assert len([n for n in names if "flat_apply" in n]) == 1
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch's own use of it
 def test_transforms_of_functions_go_through_the_loop() -> None:
     layer = Recurrent("gru", I, H)
     x, towards = torch.randn(2, T, B, I), torch.randn(2, T, B, I)

@@ -102,7 +102,9 @@ def _run_kernel(
     biases = len(weights) >= 4
     hx: Any = states if name == "lstm" else states[0]
     # (inputs, state, weights, biases, layers, dropout, training, both directions[, batch first])
-    options: tuple[Any, ...] = (list(weights), biases, 1, 0.0, torch.is_grad_enabled(), False)
+    # A graph that torch.jit traces is held to what it is without gradients, and trained with them.
+    training = torch.is_grad_enabled() or torch._C._get_tracing_state() is not None
+    options: tuple[Any, ...] = (list(weights), biases, 1, 0.0, training, False)
     if len(inputs) == 1:
         result = getattr(torch._VF, name)(*inputs, hx, *options, False)
     else:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields
 from functools import lru_cache, partial
 from itertools import count
 from weakref import WeakValueDictionary
@@ -17,8 +17,8 @@ from recurra.backends.native import Job, Kind
 from recurra.backends.prepare import Prepared, prepare_anew
 from recurra.backends.rows import deal
 from recurra.backends.steps import State, SteppedCell, Steps, check_range
+from recurra.program.trace_leaves import Held, Read
 from recurra.program.trace_watch import GLOBAL_HOOKS, HOOKS
-from recurra.program.trace_leaves import Held
 
 # What graphs name by number; a number never means another. A cell's programs live as long as it
 # (no graph with its weights' guards lives longer); kinds, which exported graphs name, for good.
@@ -39,18 +39,24 @@ class _Known:
 def run(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
     """Run a cell where torch.compile traces the call: as one operation, or as the eager loop."""
     assert isinstance(cell, nn.Module)
+    if torch.compiler.is_exporting() and torch.compiler.is_dynamo_compiling():
+        return eager.run(cell, steps)  # torch's strict export misplaces what the operation reads
     if _hooks(cell) or not _suits(steps):
         masked = steps.lengths is not None or steps.restart is not None
         lowers = torch.is_autocast_enabled("cpu") and not masked and steps.clip_states is None
         # Of what dtype torch's kernels are in autocast, torch's own graphs do not know.
-        return (_run_in_python if lowers and _has_kernel(cell) else eager.run)(cell, steps)
+        if not lowers or not _has_kernel(cell):
+            return eager.run(cell, steps)
+        out, state = _run_in_python(cell, steps)
+        return out, state
     number = _number(cell, steps.x.dtype) + 0  # the sum is a number to the tracer
     if number < 0:
         return eager.run(cell, steps)
     graph = watched.graph_here()
     watched.step(graph, cell, steps.x, *steps.state)
     if watched.graph_here() != graph:
-        return _run_in_python(cell, steps)
+        out, state = _run_in_python(cell, steps)
+        return out, state
     weights = [*cell.parameters(), *cell.buffers()]
     fresh = [] if steps.restart is None else list(steps.fresh)
     out, *last = _in_graph(
@@ -132,7 +138,9 @@ def holds_tensors(prepared: Prepared) -> bool:
     """
     recipe = prepared.traced.recipe
     steps = (recipe.steps[node] for node in recipe.order)
-    return any(isinstance(step, Held) and not step.made for step in steps)
+    return any(
+        isinstance(step, Read) or (isinstance(step, Held) and not step.made) for step in steps
+    )
 
 
 @torch._dynamo.nonstrict_trace
@@ -170,7 +178,8 @@ def number_of(kind: Kind) -> int:
 
     It is the same in every process: torch keeps compiled graphs on disk, with their numbers.
     """
-    told = repr((kind.compiled.program, replace(kind, compiled=None))).encode()
+    own = [getattr(kind, field.name) for field in fields(kind) if field.name != "compiled"]
+    told = repr((kind.compiled.program, own)).encode()
     number = int.from_bytes(hashlib.sha256(told).digest()[:8]) >> 2
     _kinds.setdefault(number, kind)
     return number

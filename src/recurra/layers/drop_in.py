@@ -1,11 +1,13 @@
 """`RNN`, `LSTM`, `GRU`: torch.nn's constructor, call, parameters and results, on our recurrence."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
 from recurra import cells
@@ -13,7 +15,8 @@ from recurra.backends import Place, State, check_dense
 from recurra.cells.activations import Activation, resolve_activation
 from recurra.cells.cell import Cell, bind
 from recurra.cells.sizes import check_flag, check_size
-from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
+from recurra.errors import ArgumentError, ArgumentTypeError, RecurraWarning, ShapeError
+from recurra.layers.node import as_node, is_proxy
 from recurra.layers.stack import run_stack
 from recurra.layers.stream import Stream, open_stream
 from recurra.recurrence import same_dtype
@@ -61,6 +64,10 @@ class _DropIn(nn.RNNBase):
         itself, as torch.nn, where `Recurrent` returns a tuple of one.
         Raises `ShapeError`, which is a ValueError and a RuntimeError, when something does not fit.
         """
+        if torch.compiler.is_dynamo_compiling():  # of a light copy it would make nothing
+            return self._forward_in_graph(input, hx)
+        if is_proxy(input):
+            return as_node(self, input, hx)
         packed = input if isinstance(input, PackedSequence) else None
         if packed is None and not isinstance(input, Tensor):
             raise ArgumentTypeError(
@@ -68,10 +75,11 @@ class _DropIn(nn.RNNBase):
             )
         check_dense("input", input if packed is None else packed.data)
         batched = packed is not None or input.dim() == 3
-        x, lengths = self._time_first(input)
+        weights = self._weights()
+        x, lengths = self._time_first(input, weights)
         state = self._start(hx, x, packed, batched)
         out, last = run_stack(
-            self._cells(),
+            self._cells(weights),
             2 if self.bidirectional else 1,
             x,
             state,
@@ -131,10 +139,63 @@ class _DropIn(nn.RNNBase):
         """Return a stream's state in torch.nn's form: a tensor where there is only one."""
         return state if len(state) > 1 else state[0]
 
+    def _is_torchs(self) -> bool:
+        """Return whether torch.nn's class computes the same."""
+        return True
+
+    def _forward_in_graph(self, input: Any, hx: Any) -> Any:
+        """Run torch.nn's own forward, where torch.compile or a strict export takes the class."""
+        if not self._is_torchs():
+            from recurra.layers.uncompiled import call_uncompiled
+
+            return call_uncompiled(self.forward, input, hx)
+        return super().forward(input, hx)
+
+    def __prepare_scriptable__(self) -> nn.RNNBase:
+        """Return what `torch.jit.script` compiles in this one's place: torch.nn's layer.
+
+        It has this one's parameters; torch puts it into the model itself, too.
+        Raises `ArgumentError` where torch.nn has no such layer.
+        """
+        name = type(self).__name__
+        if not self._is_torchs():
+            raise ArgumentError(f"torch.nn has no {name} as {self}. Use torch.jit.trace.")
+        if is_parametrized(self):
+            raise ArgumentError(
+                f"the weights of {name} are parametrised, which torch.jit.script does not "
+                "compile. Call torch.nn.utils.parametrize.remove_parametrizations first."
+            )
+        kind = next(c for c in type(self).__mro__ if c in (nn.RNN, nn.LSTM, nn.GRU))
+        twin: nn.RNNBase = kind.__new__(kind)
+        twin.__dict__.update(self.__dict__)
+        return twin
+
+    @property
+    def qconfig(self) -> Any:
+        """How torch.ao is to quantise the layer; it looks for it in every module."""
+        if "_qconfig" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute 'qconfig'")
+        return self.__dict__["_qconfig"]
+
+    @qconfig.setter
+    def qconfig(self, value: Any) -> None:
+        warnings.warn(
+            f"torch.ao quantises torch.nn's own classes only, and leaves recurra's "
+            f"{type(self).__name__} as it is: put recurra.export.to_torch(layer) in its place.",
+            RecurraWarning,
+            stacklevel=2,
+        )
+        self.__dict__["_qconfig"] = value
+
+    @qconfig.deleter
+    def qconfig(self) -> None:
+        del self.__dict__["_qconfig"]
+
     def check_input(self, input: Tensor, batch_sizes: Tensor | None) -> None:
         """Raise `ShapeError`, in torch.nn's words, unless input fits the layer."""
-        # Not `_flat_weights`, as torch.nn: torch.func may have put others in their place.
-        weight = self._weight(self._all_weights[0][0])
+        self._check_input(input, batch_sizes, self._weights()[self._all_weights[0][0]])
+
+    def _check_input(self, input: Tensor, batch_sizes: Tensor | None, weight: Tensor) -> None:
         if not same_dtype(input, weight):
             raise ShapeError(
                 f"RNN input dtype ({input.dtype}) does not match weight dtype ({weight.dtype}). "
@@ -152,11 +213,14 @@ class _DropIn(nn.RNNBase):
                 f"Expected {self.input_size}, got {input.size(-1)}"
             )
 
-    def _time_first(self, input: Any) -> tuple[Tensor, Tensor | None]:
+    def _time_first(
+        self, input: Any, weights: Mapping[str, Tensor]
+    ) -> tuple[Tensor, Tensor | None]:
         """Return x (T, B, I), checked, and the rows' lengths if it was packed."""
+        weight = weights[self._all_weights[0][0]]
         if isinstance(input, PackedSequence):
             _check_packed(input)
-            self.check_input(input.data, input.batch_sizes)
+            self._check_input(input.data, input.batch_sizes, weight)
             rows_sorted = PackedSequence(input.data, input.batch_sizes)
             padded, lengths = pad_packed_sequence(rows_sorted)
             return padded, lengths.to(padded.device)
@@ -167,7 +231,7 @@ class _DropIn(nn.RNNBase):
         x = input.unsqueeze(1) if input.dim() == 2 else input
         if input.dim() == 3 and self.batch_first:
             x = x.transpose(0, 1)
-        self.check_input(x, None)
+        self._check_input(x, None, weight)
         if x.shape[0] == 0:
             raise ShapeError("Expected sequence length to be larger than 0 in RNN")
         return x, None
@@ -200,8 +264,31 @@ class _DropIn(nn.RNNBase):
             state = [s.index_select(1, packed.sorted_indices) for s in state]
         return tuple(state)
 
-    def _cells(self) -> list[Cell]:
-        """Return the cells of the stack, computing with this module's own parameters."""
+    def _weights(self) -> dict[str, Tensor]:
+        """Return the weights by their names, each read once: to read it may be to compute it."""
+        # Not `_flat_weights`, as torch.nn: torch.func may have put others in their place.
+        weights: dict[str, Any] = {
+            name: getattr(self, name) for names in self._all_weights for name in names
+        }
+        first = weights[self._all_weights[0][0]]
+        for name, weight in weights.items():
+            if not isinstance(weight, Tensor):
+                raise ShapeError(f"{name} must be a tensor, got {weight}")
+            if weight.is_nested:  # it has no shape that could be checked
+                raise ShapeError(f"{name} must be a dense tensor, got a nested one")
+            if not same_dtype(weight, first) or weight.device != first.device:
+                raise ShapeError(
+                    f"{name} must be {first.dtype} on {first.device}, as the other weights, "
+                    f"got {weight.dtype} on {weight.device}"
+                )
+        return weights
+
+    def _cells(self, given: Mapping[str, Tensor] | None = None) -> list[Cell]:
+        """Return the cells of the stack, computing with this module's own parameters.
+
+        given: what `_weights` has returned, if it has been called.
+        """
+        given = self._weights() if given is None else given
         kind, options = self._equations()
         directions = 2 if self.bidirectional else 1
         bound = []
@@ -211,29 +298,13 @@ class _DropIn(nn.RNNBase):
             tensors = {}
             for name in names:
                 key, wanted = weights[name.partition("_l")[0]]
-                tensors[key] = weight = self._weight(name)
+                tensors[key] = weight = given[name]
                 if weight.shape != wanted:
                     raise ShapeError(
                         f"{name} must be of {tuple(wanted)}, got {tuple(weight.shape)}"
                     )
             bound.append(bind(cell, tensors))
         return bound
-
-    def _weight(self, name: str) -> Tensor:
-        weight: Any = getattr(self, name)
-        first = getattr(self, self._all_weights[0][0])
-        for tensor in (weight, first):
-            if not isinstance(tensor, Tensor):
-                raise ShapeError(f"{name} must be a tensor, got {tensor}")
-        if weight.is_nested:  # it has no shape that could be checked
-            raise ShapeError(f"{name} must be a dense tensor, got a nested one")
-        if not same_dtype(weight, first) or weight.device != first.device:
-            raise ShapeError(
-                f"{name} must be {first.dtype} on {first.device}, as the other weights, "
-                f"got {weight.dtype} on {weight.device}"
-            )
-        found: Tensor = weight
-        return found
 
 
 class RNN(_DropIn, nn.RNN):
@@ -253,8 +324,12 @@ class RNN(_DropIn, nn.RNN):
     def _equations(self) -> tuple[Callable[..., Cell], dict[str, object]]:
         return cells.Elman, {"bias": self.bias}
 
-    def _cells(self) -> list[Cell]:
-        bound = super()._cells()
+    def _is_torchs(self) -> bool:
+        phi = self.nonlinearity
+        return isinstance(phi, str) and self.mode == f"RNN_{phi.upper()}"
+
+    def _cells(self, given: Mapping[str, Tensor] | None = None) -> list[Cell]:
+        bound = super()._cells(given)
         for cell in bound:
             cell.activation = self.nonlinearity
         return bound

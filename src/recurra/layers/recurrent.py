@@ -15,6 +15,7 @@ from recurra.cells.like import like_of, zeros_like_of
 from recurra.cells.sizes import check_flag, check_number, check_size
 from recurra.cells.states import StateSizes
 from recurra.errors import ArgumentError, ArgumentTypeError, ShapeError
+from recurra.layers.node import as_node, is_proxy
 from recurra.layers.stack import run_stack
 from recurra.layers.states import LayerStates
 from recurra.layers.stream import Stream, open_stream
@@ -138,6 +139,9 @@ class Recurrent(nn.Module):
         in the cell's order, with one state too (`recurra.GRU` returns the tensor, as torch.nn).
         Raises `ShapeError` when something does not fit.
         """
+        if is_proxy(x):
+            node: tuple[Tensor, State] = as_node(self, x, state, lengths, reset)
+            return node
         x = self._check_input(x)
         T, B, _ = x.shape
         fresh = self.fresh_state(x, B)
@@ -167,6 +171,13 @@ class Recurrent(nn.Module):
         )
         last = self.whole_state(last)
         return out.transpose(0, 1) if self.batch_first else out, last
+
+    def __prepare_scriptable__(self) -> nn.Module:
+        """Refuse `torch.jit.script`, which cannot compile any cell's code."""
+        raise ArgumentError(
+            "torch.jit.script does not compile a Recurrent: use torch.jit.trace(layer, (x,)), "
+            "torch.export.export(layer, (x,)) or recurra.export_onnx."
+        )
 
     def stream(self, batch_size: int = 1) -> Stream:
         """Return a stream over endless input: `push` pieces, the state is kept between them.

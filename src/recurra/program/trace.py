@@ -163,7 +163,7 @@ def trace_once(
             copies = Copies(module, recorder, varying)
             x = recorder.enter("input", (input_size,), "x")
             states = [recorder.enter("state", (n,), name) for name, n in state_sizes.items()]
-            with Watch(recorder), reads:
+            with Watch(recorder), reads, copies.out_of_the_cache():
                 result = copies.module(x, *states)
             copies.check_unchanged()
             outputs, new_states = check_result(result, state_sizes, recorder)

@@ -1,10 +1,12 @@
 """A module made ready to be traced: a light copy that computes with symbols, and its guards."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
 from recurra.program.trace_leaves import Named, Path, Read
 from recurra.program.trace_reads import contents, kind_is_open, put_back
@@ -66,6 +68,23 @@ class Copies:
             leaf = recorder.add_leaf(Named(name), like_meta(tensor), parameter)
             self._leaves[id(tensor)] = recorder.held[id(tensor)] = leaf
         return self._leaves[id(tensor)]
+
+    @contextmanager
+    def out_of_the_cache(self) -> Iterator[None]:
+        """Have parametrised weights computed, and nothing kept of them, in a block.
+
+        `torch.nn.utils.parametrize.cached()` keeps them for the module, of which these are copies.
+        """
+        kept = self._taken_from_cache()
+        try:
+            yield
+        finally:
+            self._taken_from_cache()
+            parametrize._cache.update(kept)
+
+    def _taken_from_cache(self) -> dict[tuple[int, str], Tensor | None]:
+        mine = [key for key in list(parametrize._cache) if key[0] in self._copies]
+        return {key: parametrize._cache.pop(key, None) for key in mine}
 
     def check_unchanged(self) -> None:
         """Refuse a cell that has changed an attribute, its own or a submodule's."""
