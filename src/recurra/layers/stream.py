@@ -77,7 +77,7 @@ class Stream:
     Every push computes with the layer as it is then: its weights, whatever wrote to them (an
     optimiser, `.data`, NumPy, another process), its cells, their attributes, modes and hooks, its
     dtype. For that the numbers of its weights are looked at before each push. Of a cell with more
-    than 512 kB of weights only a share of each is looked at, 256 kB for every step that is pushed:
+    than 512 kB of weights only a share of each is looked at, 128 kB for every step that is pushed:
     there a change of single numbers that torch's own counters do not show is found after some
     pushes; `refresh` finds it at once.
 
