@@ -10,7 +10,7 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor, nn
 
-from recurra.backends import eager, kernels, native, watched
+from recurra.backends import dynamo_guards, eager, kernels, native
 from recurra.backends.compiled import Way
 from recurra.backends.interpret import set_up
 from recurra.backends.native import Job, Kind
@@ -52,9 +52,9 @@ def run(cell: SteppedCell, steps: Steps) -> tuple[Tensor, State]:
     number = _number(cell, steps.x.dtype) + 0  # the sum is a number to the tracer
     if number < 0:
         return eager.run(cell, steps)
-    graph = watched.graph_here()
-    watched.step(graph, cell, steps.x, *steps.state)
-    if watched.graph_here() != graph:
+    graph = dynamo_guards.graph_here()
+    dynamo_guards.step(graph, cell, steps.x, *steps.state)
+    if dynamo_guards.graph_here() != graph:
         out, state = _run_in_python(cell, steps)
         return out, state
     weights = [*cell.parameters(), *cell.buffers()]
@@ -88,7 +88,7 @@ def _suits(steps: Steps) -> bool:
         and x.dtype in (torch.float32, torch.float64)
         and 0 not in x.shape
         and not torch.is_autocast_enabled("cpu")
-        and not watched.transforms_here()
+        and not dynamo_guards.transforms_here()
         and all(t.dtype == x.dtype and t.device == x.device for t in (*steps.state, *steps.fresh))
     )
 
