@@ -122,7 +122,8 @@ class Draw:
         if kind == 8:
             return t * self.random.choice((1e38, -1e38, math.inf, math.nan, 1e-42, 0.0))
         if kind == 9 and shape:
-            room = t.new_full((*shape, 3), math.nan)[..., 1]
+            rest = math.nan if t.is_floating_point() or t.is_complex() else 1
+            room = t.new_full((*shape, 3), rest)[..., 1]
             return room.copy_(t)
         if kind == 10 and t.is_floating_point():
             return t.detach().clone().requires_grad_()

@@ -294,5 +294,5 @@ def test_a_weight_that_became_sparse_is_no_longer_run_as_a_dense_one() -> None:
         layer(x)
         gates = layer.cells[0].gates
         gates.weight_ih = nn.Parameter(gates.weight_ih.detach().to_sparse())
-        with pytest.raises(BackendError, match=r"layout torch\.sparse_coo"):
+        with pytest.raises(BackendError, match=r"layout sparse_coo"):
             layer(x)

@@ -46,7 +46,7 @@ def test_the_help_has_an_example(capsys: pytest.CaptureFixture[str]) -> None:
         (["lstm", "-o", "depth=2"], "LSTM has no option 'depth'"),
         (["lstm", "-o", "depth"], "'depth': write it as NAME=VALUE"),
         (["lstm", "-o", "num_layers=2"], "num_layers"),
-        (["lstm", "-o", "forget_bias=much"], "forget_bias=much"),
+        (["lstm", "-o", "forget_bias=much"], "forget_bias='much'"),
         (["elman", "-o", "activation=tahn"], "tanh"),
         ([], "cell"),
     ],

@@ -24,10 +24,16 @@ _LAZY = _keys(_lazily_negative()) | _keys(torch._efficientzerotensor(0))  # `pla
 _FOREIGN, _NOT_PLAIN = ~(_PLAIN | _LAZY), ~_PLAIN
 
 
+_AS_TORCH_DOES = nn.Parameter.__torch_function__
+
+
 def is_ordinary(tensor: Tensor) -> bool:
     """Return whether torch's operations on a tensor read its own memory, and nothing else."""
     kind = type(tensor)
-    if kind is not Tensor and kind is not nn.Parameter and not _is_parameter_by_name(kind):
+    # Elsewhere than on the processor only torch's operations run, which dispatch by themselves.
+    away = tensor.device.type != "cpu" and kind.__torch_function__ is _AS_TORCH_DOES
+    plain = kind is Tensor or kind is nn.Parameter or _is_parameter_by_name(kind)
+    if not plain and not away:
         return False
     return not _keys(tensor) & _FOREIGN or (
         tensor.device.type != "cpu"

@@ -166,11 +166,11 @@ def _look_into(kind: type[nn.RNNBase]) -> type[nn.RNNBase]:
 
 def _instead(module: nn.Module, method: str, owner: Owner) -> Callable[[], None]:
     """Let a method of this one module that returns cells return them watched; return the undo."""
-    cells: Callable[[], list[Cell]] = getattr(module, method)
+    cells: Callable[..., list[Cell]] = getattr(module, method)
 
-    def watched() -> list[Watched]:
+    def watched(*given: object) -> list[Watched]:
         call = object()
-        return [Watched(cell, owner, call) for cell in cells()]
+        return [Watched(cell, owner, call) for cell in cells(*given)]
 
     vars(module)[method] = watched
     return lambda: vars(module).pop(method, None)

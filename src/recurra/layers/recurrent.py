@@ -253,6 +253,9 @@ class Recurrent(nn.Module):
         weight = like_of(self._first())
         if weight is None:
             weight = x
+        bare = next(self._first().parameters(), None) is None
+        if bare and torch.promote_types(weight.dtype, x.dtype) is x.dtype:
+            weight = x  # the buffers of a cell without parameters are raised to x's dtype
         if not same_dtype(x, weight) and not self._takes_complex(x):
             # A complex weight would lose its imaginary part by layer.to(a real dtype).
             whole = any(p.is_complex() for p in self.parameters())

@@ -196,7 +196,7 @@ class Stream:
         _refuse_other_forward(layer)
         cells, places = layer.cell_list(), layer.cell_places()
         like = zeros_like_of(cells[0])
-        if not is_ordinary(like):
+        if not is_ordinary(like) and like.device.type == "cpu":
             like = torch.empty(0, dtype=like.dtype)
         if not like.is_floating_point():
             raise ArgumentError(f"a stream needs weights of floating numbers, got {like.dtype}.")

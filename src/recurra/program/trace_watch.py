@@ -148,8 +148,9 @@ class _Walk:
             issubclass(kind, nn.Parameter)
             and kind.__torch_function__ == nn.Parameter.__torch_function__
         )
-        if not ordinary:
-            self._refuse(f"a {type(tensor).__name__} is among the weights")
+        if not ordinary:  # before a run its memory is looked at, too (backends/memory.py)
+            if tensor.device.type == "cpu":
+                self._refuse(f"a {kind.__name__} is among the weights")
             return key, SAME, tensor, -1
         if path is not None:
             self.found.tensors.setdefault(id(tensor), path)
