@@ -160,6 +160,11 @@ def _with_inputs(cell: Any, dtype: torch.dtype, old: Known, changed: list[Path])
     """
     if not cell.programs.fixed.isdisjoint(changed):
         return None
+    again = old.watched.again  # a number reached in two ways would be an input on one of them only
+    if any(id(one) in again for path in changed for one in path.holders(cell)):
+        return None
+    if any(path.read(cell) == 0 for path in changed):  # Python raises where it divides by 0
+        return None
     new = _trace(cell, dtype, {*old.tried.varying, *changed})
     if not isinstance(new.found, Prepared):
         return None

@@ -46,6 +46,10 @@ class Path:
         """Return the path of what holds the value."""
         return Path(self.root, self.steps[:-1]) if self.steps else None
 
+    def holders(self, cell: Any) -> list[Any]:
+        """Return the objects on the way to the value, the cell first."""
+        return [Path(self.root, self.steps[:k]).read(cell) for k in range(len(self.steps))]
+
     def read(self, cell: Any) -> Any:
         """Return the value as it is now."""
         value = cell if self.root is None else self.root

@@ -38,7 +38,9 @@ class Copies:
         for path in varying:
             number = Read(path, type(path.read(module)))
             meta = torch.empty((), dtype=torch.float64, device="meta")
-            put(self.module, path, recorder.add_leaf(number, meta))
+            leaf = recorder.add_leaf(number, meta)
+            leaf.is_number = True
+            put(self.module, path, leaf)
         self._before += [(copy, snapshot(vars(copy))) for copy in self._copies.values()]
 
     def _copy(self, module: nn.Module, prefix: str, recorder: Recorder) -> nn.Module:

@@ -86,7 +86,13 @@ class Code:
 def read_code(code: CodeType) -> Code:
     """Return what a piece of code may read and change."""
     names = {code.co_name, *code.co_names}
-    names |= {text for text in code.co_consts if isinstance(text, str) and text.isidentifier()}
+    texts = list(code.co_consts)
+    while texts:
+        text = texts.pop()
+        if isinstance(text, tuple | frozenset):
+            texts += text
+        elif isinstance(text, str):
+            names |= {name for name in text.split(".") if name.isidentifier()}
     global_names, stores, outer, line = set(), None, None, code.co_firstlineno
     for step in dis.get_instructions(code):
         line = step.positions.lineno if step.positions and step.positions.lineno else line

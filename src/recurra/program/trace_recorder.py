@@ -76,6 +76,8 @@ class Recorder(Writes):
         if not (rows or leaves or batch or foreign or elsewhere):
             return self._make(func, args, kwargs, name)
         if name in ("__repr__", "__str__", "__format__"):
+            if any(isinstance(value, Leaf) and value.is_number for value in args):
+                raise refusal("a number that changes is written as text")
             return "a traced tensor"
         if elsewhere:
             if is_in_place(name, kwargs) or kwargs.get("out") is not None:

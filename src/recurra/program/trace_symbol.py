@@ -108,6 +108,12 @@ class Leaf(Symbol):
     node: int
     meta: Tensor
     _is_param: bool
+    is_number = False  # whether it stands for a number that the cell holds
+
+    def __hash__(self) -> int:
+        if self.is_number:
+            raise refusal("a number that changes is used as a key")
+        return id(self)
 
 
 # What code that asks torch's core for a shape gets to see of a symbol. A cell is traced with each

@@ -4,6 +4,7 @@ import builtins
 import sys
 import types
 import weakref
+from abc import ABC
 from collections import OrderedDict, deque, namedtuple
 from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
@@ -65,7 +66,7 @@ _ATOMS: tuple[type, ...] = (
     np.ufunc, types.BuiltinFunctionType, types.WrapperDescriptorType, types.MethodWrapperType,
     types.MethodDescriptorType, types.ClassMethodDescriptorType, types.GetSetDescriptorType,
     types.MemberDescriptorType, types.CodeType, types.GenericAlias, types.UnionType,
-    type(namedtuple("Pair", "a b").__dict__["a"]),
+    type(namedtuple("Pair", "a b").__dict__["a"]), type(vars(ABC)["_abc_impl"]),
 )  # fmt: skip
 _TENSORS = (Tensor, nn.Parameter, nn.Buffer)
 _ALWAYS = ("training", "_compiled_call_impl")
@@ -98,11 +99,12 @@ class _Walk:
 
     def run(self, cell: nn.Module) -> None:
         """Look into the cell, its modules, then all that these hold and the code's globals."""
-        self.visit(type(cell), Path())
         modules: deque[tuple[nn.Module, Path]] = deque([(cell, Path())])
         while modules:
             module, path = modules.popleft()
             self.visit(type(module), path)
+            if id(module) in self.found.outside:
+                self.found.again.add(id(module))
             self.found.outside[id(module)] = module
             children: list[tuple[nn.Module, Path]] = []
             entries = self._of_module(module, path, children)
@@ -123,7 +125,10 @@ class _Walk:
     def visit(self, value: Any, path: Path | None) -> None:
         """Have an object looked into, once."""
         kind = type(value)
-        if kind in _ATOMS or id(value) in self.found.outside:
+        if kind in _ATOMS:
+            return
+        if id(value) in self.found.outside:
+            self.found.again.add(id(value))
             return
         self.found.outside[id(value)] = value
         self.queue.append((value, path))
@@ -204,7 +209,7 @@ class _Walk:
         return name, CHILD, type(child), -1
 
     def _read(self, name: str) -> bool:
-        return name in self.names or (self.reads.by_name and not name.startswith("_"))
+        return name in self.names or (self.reads.by_name and not name.startswith("__"))
 
     def _add(self, node: Node) -> None:
         self.found.nodes.append(node)
@@ -229,8 +234,7 @@ class _Walk:
 
     def _check_accounted(self) -> None:
         """Refuse if code ran whose function was not found: its variables cannot be watched."""
-        inner = set(self.accounted)
-        queue = list(inner)
+        inner, queue = set(self.accounted), list(self.accounted)
         while queue:
             new = [c for c in queue.pop().co_consts if isinstance(c, types.CodeType)]
             queue += [c for c in new if c not in inner]
@@ -240,8 +244,6 @@ class _Walk:
             if own and code not in inner and (code.co_freevars or code.co_argcount > 1):
                 line = place_of((code.co_filename, code.co_firstlineno))
                 self._refuse(f"{code.co_name}() runs, but where it is kept was not found{line}")
-
-    # What holds values, by its type
 
     def _look(self, value: Any, path: Path | None) -> None:
         kind = type(value)

@@ -56,11 +56,13 @@ class Watched:
     """What a trace depends on.
 
     nodes: what is compared. outside: the objects that are looked into, by their id.
+    again: the ids of those that are reached in several ways.
     tensors: where each tensor is found, by its id. refused: why there can be no program.
     """
 
     nodes: list[Node] = field(default_factory=list)
     outside: dict[int, Any] = field(default_factory=dict)
+    again: set[int] = field(default_factory=set)
     tensors: dict[int, Path] = field(default_factory=dict)
     refused: str | None = None
 
@@ -73,7 +75,8 @@ def differing_numbers(before: Watched, now: Watched) -> list[Path] | None:
     for a, b in zip(before.nodes, now.nodes, strict=True):
         if a.kind != b.kind or not _one_holder(a, b):
             return None
-        if not _compare_entries(_relevant(a.entries), _relevant(b.entries), a.path, paths):
+        step = "item" if a.kind in (MAPPING, LIST) else "attribute"
+        if not _compare_entries(_relevant(a.entries), _relevant(b.entries), a.path, paths, step):
             return None
         plain, plain_now = (() if n.entries else _numbered(n.items) for n in (a, b))
         if not _compare_entries(plain, plain_now, a.path, paths):
@@ -96,7 +99,11 @@ def _relevant(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
 
 
 def _compare_entries(
-    before: tuple[Entry, ...], now: tuple[Entry, ...], path: Path | None, paths: list[Path]
+    before: tuple[Entry, ...],
+    now: tuple[Entry, ...],
+    path: Path | None,
+    paths: list[Path],
+    step: str = "item",
 ) -> bool:
     if len(before) != len(now):
         return False
@@ -115,7 +122,7 @@ def _compare_entries(
             if not below or type(value) is not type(value_now):
                 return False
             assert path is not None
-            paths.append(path.to(key, "attribute" if isinstance(key, str) else "item"))
+            paths.append(path.to(key, step))
         elif value != value_now:
             return False
     return True
