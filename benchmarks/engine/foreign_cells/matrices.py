@@ -31,7 +31,7 @@ class Heads(Equations):
 
 @cell("matrix", "strided sum")
 class StridedSum(Equations):
-    """tanh(W·Σ_i h_i x_j): FAULTS' example, a sum over an axis that is not the last."""
+    """tanh(W·Σ_i h_i x_j): a sum over an axis that is not the last."""
 
     def build(self, I: int, H: int) -> dict[str, int]:  # noqa: E741
         self.x, self.out = nn.Linear(I, H), nn.Linear(H, H)
