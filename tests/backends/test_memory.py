@@ -160,3 +160,24 @@ def test_a_hook_that_changes_what_was_saved_is_found_out() -> None:
     with torch.autograd.graph.save_on_cpu():
         out = layer(x)[0].sum()
     out.backward()
+
+
+def test_a_tensor_that_a_cell_only_holds_is_looked_at_too() -> None:
+    class Holding(nn.Module):
+        state_sizes = ("h",)
+
+        def __init__(self, input_size: int, hidden_size: int) -> None:
+            super().__init__()
+            self.inner = nn.Linear(input_size, hidden_size)
+            self.held = torch.randn(hidden_size)
+
+        def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, tuple[Tensor]]:
+            h = torch.tanh(self.inner(x) + h * self.held)
+            return h, (h,)
+
+    layer, x = Recurrent(Holding, 3, 4), torch.randn(5, 2, 3)
+    layer(x)
+    (module,) = (m for m in layer.modules() if isinstance(m, Holding))
+    module.held.untyped_storage().resize_(0)
+    with pytest.raises(ShapeError, match=r"held.*0 bytes"):
+        layer(x)

@@ -537,6 +537,51 @@ def test_a_dropout_whose_probability_changes_drops_as_much_as_it_says() -> None:
         layer(x)
 
 
+class Shared(Scaled):
+    """A cell whose settings are its submodule's, too."""
+
+    def setup(self) -> None:
+        self.kept = types.SimpleNamespace(k=1.0)
+        self.part = Scaled.__new__(Scaled)
+        nn.Module.__init__(self.part)
+        self.part.kept = self.kept
+
+    def scale(self) -> float:
+        k: float = self.part.kept.k * self.kept.k
+        return k
+
+
+class Looked(Scaled):
+    """A cell that looks a number up."""
+
+    def setup(self) -> None:
+        self.kept, self.table = types.SimpleNamespace(k=1), {3: 0.5, 5: 0.25}
+
+    def scale(self) -> float:
+        return self.table.get(self.kept.k, 1.0)
+
+
+class Named(Scaled):
+    """A cell that makes the name of what it reads."""
+
+    def setup(self) -> None:
+        self.kept, self._2_scale = types.SimpleNamespace(k=1), 0.5
+
+    def scale(self) -> float:
+        found: float = getattr(self, f"_{self.kept.k}_scale", 1.0)
+        return found
+
+
+@pytest.mark.parametrize("kind", [Shared, Looked, Named])
+def test_a_number_that_cannot_be_an_input_is_read_anew_all_the_same(kind: Any) -> None:
+    layer = Recurrent(kind, I, H).double()
+    x = torch.randn(T, B, I, dtype=torch.float64, requires_grad=True)
+    (module,) = (m for m in layer.modules() if type(m) is kind)
+    for k in range(7):
+        module.kept.k = k
+        torch.testing.assert_close(on("auto", layer, x), on("eager", layer, x), **EXACT)
+
+
 class Asking(Scaled):
     """A cell that does something else with what is no number."""
 

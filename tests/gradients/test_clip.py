@@ -291,3 +291,11 @@ def test_a_band_that_is_none_is_refused_and_changes_nothing(L: float, U: float) 
     assert torch.equal(params[0].grad, torch.tensor([3.0, 4.0]))
     with pytest.raises(ArgumentError, match="the norm band needs 0 <= L <= U"):
         clip_norm_band(torch.ones(2), L, U)
+
+
+def test_a_gradient_whose_memory_was_freed_is_refused() -> None:
+    weight = nn.Parameter(torch.zeros(300, 300))
+    weight.grad = torch.ones(300, 300)
+    weight.grad.untyped_storage().resize_(0)
+    with pytest.raises(ArgumentError, match="storage was resized"):
+        clip_grad_norm_band_([weight], 0.1, 1.0)

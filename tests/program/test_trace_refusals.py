@@ -59,6 +59,8 @@ REFUSED: dict[str, tuple[Callable[..., Any], str]] = {
     "tolist": (lambda m, x, h: h * sum(m.b.tolist()), "read as a number"),
     "len": (lambda m, x, h: h / len(h), "size of the batch"),
     "loop over rows": (lambda m, x, h: torch.stack(list(h)), "rows of the batch"),
+    "gradients": (lambda m, x, h: h if x.requires_grad else x, "from call to call"),
+    "layout of memory": (lambda m, x, h: h if h.is_contiguous() else x, "from call to call"),
     "numel": (lambda m, x, h: h / h.numel(), "depends on the batch"),
     "batch size": (lambda m, x, h: h / h.shape[0], "computes with the size of the batch"),
     "batch size in math": (lambda m, x, h: h * math.sqrt(h.size(0)), "size of the batch"),

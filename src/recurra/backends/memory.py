@@ -49,7 +49,7 @@ def _is_parameter_by_name(kind: type) -> bool:
     return kind.__torch_function__ == nn.Parameter.__torch_function__
 
 
-def _is_too_short(tensor: Tensor) -> bool:
+def is_too_short(tensor: Tensor) -> bool:
     """Return whether an ordinary tensor's memory ends before its last number."""
     count = tensor.numel()
     if not count:
@@ -82,7 +82,7 @@ def check_dense(name: str, tensor: Tensor) -> None:
             f"{name} must be a dense tensor, got the layout {layout}: "
             f"convert it by {name}.to_dense()."
         )
-    if not torch.compiler.is_compiling() and is_ordinary(tensor) and _is_too_short(tensor):
+    if not torch.compiler.is_compiling() and is_ordinary(tensor) and is_too_short(tensor):
         _refuse_short(name, tensor)
 
 
@@ -101,7 +101,7 @@ def odd(cell: SteppedCell, steps: Steps) -> str | None:
         if not is_ordinary(tensor):
             if not watched:  # else the mode has made it, and knows it
                 return f"{_name(cell, steps, tensor)} is {_kind(tensor)}"
-        elif _is_too_short(tensor):
+        elif is_too_short(tensor):
             _refuse_short(_name(cell, steps, tensor), tensor)
     return None
 
@@ -186,6 +186,6 @@ def address(tensor: Tensor) -> int:
             f"a tensor of {tuple(tensor.shape)} is {_kind(tensor)}: it has no memory that the "
             'native core could read. Run the layer under use_backend("eager").'
         )
-    if _is_too_short(tensor):
+    if is_too_short(tensor):
         _refuse_short("a tensor of the call", tensor)
     return tensor.data_ptr()

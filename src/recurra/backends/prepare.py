@@ -13,7 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from recurra.backends.compiled import Compiled, compile_program
 from recurra.backends.interpret import constants, set_up, step
-from recurra.backends.memory import odd_weight
+from recurra.backends.memory import check_dense, odd_weight
 from recurra.backends.speed import faster_loop
 from recurra.backends.steps import SteppedCell, Steps
 from recurra.errors import TraceError
@@ -210,6 +210,8 @@ def leaves(prepared: Prepared, cell: SteppedCell) -> tuple[Tensor, ...]:
     """Return the tensors of the program's parameters, made from the cell's by torch."""
     assert isinstance(cell, nn.Module)
     tensors = {path: _tensor(cell, path) for path in prepared.traced.names}
+    for where, tensor in prepared.traced.recipe.unregistered(cell):
+        check_dense(where, tensor)
     return prepared.traced.leaves(tensors, cell)
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
+from recurra.backends.memory import is_ordinary, is_too_short
 from recurra.errors import ArgumentError, ArgumentTypeError
 
 # Factors that the floating types hold with their inverses; applied as often as needed.
@@ -171,6 +172,12 @@ def clip_groups_(
     error; no gradient is changed then.
     """
     check_band(L, U)
+    for name, gradients in groups.items():
+        if any(is_ordinary(g) and is_too_short(g) for g in gradients):
+            raise ArgumentError(
+                f"a gradient of {name!r} has no memory that holds its numbers: its storage was "
+                "resized or freed. Clip before whatever frees gradients."
+            )
     norms = {name: _total_norm(gradients) for name, gradients in groups.items()}
     numbers = {name: float(norm) for name, norm in norms.items()}
     for name, norm in numbers.items():

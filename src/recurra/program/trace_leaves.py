@@ -214,6 +214,16 @@ class Recipe:
         steps = (self.steps[node] for node in self.order)
         return tuple(step for step in steps if isinstance(step, Read))
 
+    @cached_property
+    def _held(self) -> tuple[Held, ...]:
+        steps = (self.steps[node] for node in self.order)
+        return tuple(step for step in steps if isinstance(step, Held))
+
+    def unregistered(self, cell: object) -> list[tuple[str, Tensor]]:
+        """Return the tensors that are no parameters or buffers, and what to call them."""
+        found = [(str(r.path), r.take(cell)) for r in self.reads if r.number is None]
+        return found + [("a tensor that the cell holds", h.tensor) for h in self._held]
+
     def follow(self, tensors: Mapping[str, Tensor], cell: object = None) -> tuple[Tensor, ...]:
         """Return the program's parameters; gradients flow back to `tensors`.
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
@@ -46,14 +46,19 @@ def as_row(rec: Recorder, x: Any) -> Row:
     return x
 
 
+def of_the_call(name: str) -> NoReturn:
+    """Refuse what is asked about a tensor and may be another thing at each call."""
+    raise refusal(f"{name} of x, a state or what comes of them may differ from call to call")
+
+
 _PROPERTIES = {
     "shape": shape_of,
     "ndim": lambda rec, x: len(x.trailing) + 1,
     "dtype": lambda rec, x: x.kind,
     "device": lambda rec, x: rec.device,
     "layout": lambda rec, x: torch.strided,
-    "requires_grad": lambda rec, x: x.kind.is_floating_point,
-    "is_leaf": lambda rec, x: False,
+    "requires_grad": lambda rec, x: of_the_call("requires_grad"),
+    "is_leaf": lambda rec, x: of_the_call("is_leaf"),
     "itemsize": lambda rec, x: x.kind.itemsize,
     "names": lambda rec, x: (None,) * (len(x.trailing) + 1),
 }
@@ -94,8 +99,8 @@ def is_complex(rec: Recorder, x: Row) -> bool:
 
 @records("is_contiguous")
 def is_contiguous(rec: Recorder, x: Row, *_: Any, **others: Any) -> bool:
-    """Return True: rows have no strides."""
-    return True
+    """Refuse: rows have no strides."""
+    of_the_call("is_contiguous")
 
 
 @records("get_device")
