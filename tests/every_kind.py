@@ -1,6 +1,6 @@
 """Every cell in its forms, and all that a layer of it gives: for the tests of what runs them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 import pytest
@@ -90,3 +90,16 @@ def same_bits(a: Sequence[Tensor], b: Sequence[Tensor]) -> bool:
         and torch.equal(x.contiguous().view(whole[x.dtype]), y.contiguous().view(whole[y.dtype]))
         for x, y in pairs
     )
+
+
+class Applied(nn.Module):
+    """A cell that gives a function of its input."""
+
+    state_sizes = ("h",)
+
+    def __init__(self, input_size: int, _: int, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, tuple[Tensor]]:
+        return self.function(x), (h,)

@@ -45,7 +45,7 @@ class Found:
 
 
 def measured(name: str, given: argparse.Namespace) -> Found:
-    """Measure one cell at every shape; a failure is told, and stops no other."""
+    """Measure one cell at every shape. A failure is printed and does not stop the others."""
     family, kind = CELLS[name]
     found = Found(family)
     for shape in given.shapes:

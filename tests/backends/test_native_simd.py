@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from every_kind import KINDS, build, on, random_state
+from every_kind import KINDS, Applied, build, on, random_state
 from recurra import Recurrent, use_backend
 
 _core = pytest.importorskip("recurra._core")
@@ -79,19 +79,6 @@ def test_the_same_row_has_the_same_bits_wherever_it_lies(simd: str) -> None:
 
 
 # --- functions ---------------------------------------------------------------
-
-
-class Applied(nn.Module):
-    """A cell that gives a function of its input."""
-
-    state_sizes = ("h",)
-
-    def __init__(self, input_size: int, _: int, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, tuple[Tensor]]:
-        return self.function(x), (h,)
 
 
 def apply(function: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from every_kind import Applied
 from recurra import Recurrent, use_backend
 
 pytest.importorskip("recurra._core")
@@ -30,19 +31,6 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "asinh": torch.asinh,
     "log1p": torch.log1p,
 }
-
-
-class Applied(nn.Module):
-    """A cell that gives a function of its input."""
-
-    state_sizes = ("h",)
-
-    def __init__(self, input_size: int, _: int, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, x: Tensor, h: Tensor) -> tuple[Tensor, tuple[Tensor]]:
-        return self.function(x), (h,)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["float", "double"])

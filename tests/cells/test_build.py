@@ -339,7 +339,7 @@ def test_state_sizes_that_cannot_be_understood_are_refused(what: str) -> None:
 
 
 class Stated(Cell):
-    """A cell whose states are whatever it is told."""
+    """A cell whose states are given by the caller."""
 
     def __init__(self, input_size: int, hidden_size: int, state: dict[str, object]) -> None:
         super().__init__(input_size, state)

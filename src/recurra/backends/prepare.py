@@ -13,7 +13,7 @@ from torch.autograd.graph import saved_tensors_hooks
 
 from recurra.backends.compiled import Compiled, compile_program
 from recurra.backends.interpret import constants, set_up, step
-from recurra.backends.memory import check_dense, odd_weight
+from recurra.backends.memory import away, check_dense, odd_weight
 from recurra.backends.speed import faster_loop
 from recurra.backends.steps import SteppedCell, Steps
 from recurra.errors import TraceError
@@ -73,17 +73,14 @@ class Known:
         return changed
 
 
-def prepare(cell: SteppedCell, dtype: torch.dtype, numbers: bool = True) -> Prepared | str:
-    """Return the cell's program for x of `dtype`, or why it has none.
-
-    numbers: whether the program may have numbers that the cell holds as inputs.
-    """
+def prepare(cell: SteppedCell, dtype: torch.dtype) -> Prepared | str:
+    """Return the cell's program for x of `dtype`, or why it has none."""
     assert isinstance(cell, nn.Module)
     programs = cell.programs
     key = dtype, type(cell), torch.get_default_dtype()
     known = programs.known.get(key, ())
     for place, one in enumerate(known):
-        if one.holds is not None and one.holds(cell) == -1 and (numbers or not one.tried.varying):
+        if one.holds is not None and one.holds(cell) == -1:
             if place:
                 programs.known[key] = (one, *known[:place], *known[place + 1 :])
             if programs.credit < MOST_CREDIT:
@@ -91,10 +88,10 @@ def prepare(cell: SteppedCell, dtype: torch.dtype, numbers: bool = True) -> Prep
             found: Prepared | str = one.found
             return found
     with programs.lock:
-        return _renew(cell, key, numbers)
+        return _renew(cell, key)
 
 
-def _renew(cell: Any, key: tuple[torch.dtype, type, torch.dtype], numbers: bool) -> Prepared | str:
+def _renew(cell: Any, key: tuple[torch.dtype, type, torch.dtype]) -> Prepared | str:
     """Trace a cell anew, unless nothing has changed that matters or it changes all the time."""
     odd = odd_weight(cell)  # a trace has symbols in the weights' places: it would not notice
     if odd is not None:
@@ -106,8 +103,6 @@ def _renew(cell: Any, key: tuple[torch.dtype, type, torch.dtype], numbers: bool)
     known: tuple[Known, ...] = programs.known.get(key, ())
     nearest: tuple[Known, list[Path]] | None = None
     for one in known:
-        if not numbers and one.tried.varying:
-            continue
         changed = one.numbers_changed(cell)
         if changed == []:
             return one.found
@@ -115,7 +110,7 @@ def _renew(cell: Any, key: tuple[torch.dtype, type, torch.dtype], numbers: bool)
             nearest = one, changed
     programs.credit -= 1
     new, old = None, None
-    if nearest is not None and numbers:
+    if nearest is not None:
         old, changed = nearest
         new = _with_inputs(cell, key[0], old, changed)
         if new is None:
@@ -139,9 +134,9 @@ def _trace(cell: Any, dtype: torch.dtype, varying: Iterable[Path] = ()) -> Known
         tried = attempt(
             cell, cell.input_size, cell.state_sizes, dtype, torch.device("cpu"), varying
         )
-    for tensor in (*cell.parameters(), *cell.buffers()):
-        if tensor.device.type != "cpu":
-            return Known(f"a weight is on {tensor.device}; the machine is the processor's", tried)
+    elsewhere = away(cell, torch.device("cpu"))
+    if elsewhere is not None:
+        return Known(elsewhere, tried)
     for name, kind in cell.state_kinds.items():
         if kind.is_complex:
             reason = f"the state {name!r} is complex; the machine computes with real numbers"

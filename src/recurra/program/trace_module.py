@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from recurra.program.trace_leaves import Named, Path, Read
-from recurra.program.trace_reads import contents, kind_is_open, put_back
+from recurra.program.trace_reads import alike, contents, kind_is_open, put_back
 from recurra.program.trace_recorder import Recorder
 from recurra.program.trace_refusal import refusal
 from recurra.program.trace_steps import like_meta
@@ -97,7 +97,7 @@ class Copies:
                 if key is not None:
                     raise refusal(f"the cell changes its own attribute {key!r} as it runs")
             for name in (before.keys() | now.keys()) - _OWN:
-                if name not in before or name not in now or not same(before[name], now[name]):
+                if name not in before or name not in now or not alike(before[name], now[name]):
                     raise refusal(f"the cell changes its own attribute {name!r} as it runs")
 
 
@@ -154,29 +154,10 @@ def snapshot(attributes: dict[str, Any]) -> dict[str, Any]:
     return groups | {n: loosened(v) for n, v in attributes.items() if n not in _OWN}
 
 
-def same(before: Any, now: Any) -> bool:
-    """Return whether an attribute is what it was: the same object, or the same items."""
-    if type(before) is not type(now):
-        return False
-    if isinstance(before, dict):
-        return first_difference(before, now) is None
-    if isinstance(before, list):
-        return len(before) == len(now) and all(map(is_same, before, now))
-    if isinstance(before, set):
-        return bool(before == now)
-    return is_same(before, now)
-
-
-def is_same(before: Any, now: Any) -> bool:
-    """Return whether two values are one object, or equal numbers or texts."""
-    simple = isinstance(now, int | float | str) and type(before) is type(now)
-    return before is now or (simple and bool(before == now))
-
-
 def first_difference(before: dict[Any, Any], now: dict[Any, Any]) -> Any:
     """Return the first key under which two dictionaries differ, None if they do not."""
     for key in (*before, *now):
-        if key not in before or key not in now or not is_same(before[key], now[key]):
+        if key not in before or key not in now or not alike(before[key], now[key]):
             return key
     return None
 

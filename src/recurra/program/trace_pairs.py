@@ -1,4 +1,4 @@
-"""Recording what is said of two vectors: how like, how far apart, what their products give."""
+"""Recording similarities, distances and products of two vectors."""
 
 import math
 from typing import Any

@@ -120,7 +120,7 @@ def _room(filename: str) -> int:
 
 
 def _whose(frame: FrameType | None) -> int:
-    """Return whose code runs in a frame; what Python's own does, it does for who calls it."""
+    """Return whose code runs in a frame. Python's own library counts as its caller's."""
     while frame is not None:
         room = _room(frame.f_code.co_filename)
         if room != _PYTHONS:

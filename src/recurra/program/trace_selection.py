@@ -331,7 +331,7 @@ def multinomial(rec: Recorder, *_: Any, **others: Any) -> None:
 
 @records("cummax", "cummin", "logcumsumexp", "mode")
 def running_extremes(rec: Recorder, *_: Any, **others: Any) -> None:
-    """Refuse running results that are not told apart by sums and products."""
+    """Refuse cumulative operations other than sums and products."""
     raise refusal(
         "cummax, cummin, logcumsumexp and mode; write torch.stack([x[:, :k].amax(-1) for k in "
         "range(1, n + 1)], -1) and the like"
