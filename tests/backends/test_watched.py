@@ -582,6 +582,16 @@ def test_a_number_that_cannot_be_an_input_is_read_anew_all_the_same(kind: Any) -
         torch.testing.assert_close(on("auto", layer, x), on("eager", layer, x), **EXACT)
 
 
+def test_what_is_read_by_a_made_name_with_an_underscore_is_watched() -> None:
+    layer = Recurrent(Named, I, H).double()
+    x = torch.randn(T, B, I, dtype=torch.float64, requires_grad=True)
+    (module,) = (m for m in layer.modules() if isinstance(m, Named))
+    module.kept.k = 2
+    for scale in (0.5, 0.25):
+        module._2_scale = scale
+        torch.testing.assert_close(on("auto", layer, x), on("eager", layer, x), **EXACT)
+
+
 class Asking(Scaled):
     """A cell that does something else with what is no number."""
 
